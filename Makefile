@@ -44,7 +44,7 @@ bench: $(VENV)/.dev ## measure this machine
 
 clean: ## remove what make made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	find src tests bench -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # ------------------------------------------------------------------------- the locked set
 # Versions and hashes, and no addresses: the index is the business of who installs.
@@ -99,7 +99,7 @@ exit 1
 endef
 export PYTHON PROBE MAKE_VENV
 
-PIP_INSTALL = PIP_USER=0 "$$(cat $(VENV)/.made)" -m pip --python $(BIN)/python install --quiet \
+PIP_INSTALL = PIP_USER=0 "$$(cat $(VENV)/.made)" -m pip --python $(BIN)/python install -qq \
 	--disable-pip-version-check --no-input --compile
 LOCKED = --require-hashes --only-binary :all:
 
