@@ -32,7 +32,7 @@ check: $(VENV)/.dev ## lint, format, types, architecture and style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/python -m pytest -q tests/style
 
 simulate: $(VENV)/.dev ## run the simulation: SEEDS=20 tries many, SEED=7 replays one
