@@ -1,0 +1,193 @@
+"""An Aggregate: the fold of a (tenant, meter, group, window), and how one event changes it.
+
+A Tally holds what every aggregation needs: how many live contributions, their exact total (of a
+sum, of an average, or of distinct members), and the extreme or latest value. Folding is order
+free: any order of the same contributions gives the same Tally.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from tallystick.domain.event import Event
+from tallystick.domain.meter import Aggregation, Closed, Meter, Span, first_sealed_at, measured
+from tallystick.domain.quantity import ONE, ZERO, add, quotient, subtract
+from tallystick.domain.tenant import Tenant
+from tallystick.domain.window import Window
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AggregateKey:
+    tenant: str
+    meter: str
+    group: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contribution:
+    """What one event adds to one Aggregate. Stored with the event; never recomputed by a void."""
+
+    key: AggregateKey
+    aggregation: Aggregation
+    span: Span
+    period: Window
+    closed: Closed
+    meter_version: int
+    value: Decimal
+    member: str = ""
+    occurred_at: int
+    event_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The state of a fold. `extreme` is the least, greatest or latest value, where there is one."""
+
+    count: int = 0
+    total: Decimal = ZERO
+    extreme: Decimal | None = None
+    latest_at: int = 0
+    latest_key: str = ""
+
+
+EMPTY = Tally()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """A Tally with its place and its position: how many changes it has seen.
+
+    `sealed` says whether the ledger has an Entry of it; `due` whether it may have changed since.
+    """
+
+    key: AggregateKey
+    aggregation: Aggregation
+    span: Span
+    period: Window
+    closed: Closed
+    meter_version: int
+    tally: Tally
+    position: int
+    sealed: bool = False
+    due: bool = True
+
+    @property
+    def value(self) -> Decimal:
+        return value_of(self.aggregation, self.tally)
+
+    @property
+    def first_sealed_at(self) -> int:
+        return first_sealed_at(self.span, self.key.window)
+
+
+def contributions(
+    event: Event, tenant: Tenant, meters: Iterable[Meter]
+) -> tuple[Contribution, ...]:
+    """What the event adds to each Aggregate of the meters that match it. InvalidReport if it can't.
+
+    `meters` are those in force for the event's billing period.
+    """
+    found: list[Contribution] = []
+    for meter in meters:
+        if not meter.matches(event):
+            continue
+        value, member = measured(meter, event)
+        window = meter.window_at(tenant, event.occurred_at)
+        period = tenant.period_at(event.occurred_at)
+        found += (
+            Contribution(
+                key=AggregateKey(event.tenant, meter.id, group, window),
+                aggregation=meter.aggregation,
+                span=meter.span,
+                period=period,
+                closed=meter.closed,
+                meter_version=meter.version,
+                value=value,
+                member=member,
+                occurred_at=event.occurred_at,
+                event_key=event.key,
+            )
+            for group in meter.groups(event)
+        )
+    return tuple(found)
+
+
+def started(contribution: Contribution) -> Aggregate:
+    """The empty Aggregate that the contribution would be the first of."""
+    return Aggregate(
+        key=contribution.key,
+        aggregation=contribution.aggregation,
+        span=contribution.span,
+        period=contribution.period,
+        closed=contribution.closed,
+        meter_version=contribution.meter_version,
+        tally=EMPTY,
+        position=0,
+    )
+
+
+def value_of(aggregation: Aggregation, tally: Tally) -> Decimal:
+    """The quantity that a Tally stands for; zero where nothing was counted."""
+    if aggregation is Aggregation.AVERAGE:
+        return quotient(tally.total, tally.count)
+    if aggregation in (Aggregation.MIN, Aggregation.MAX, Aggregation.LATEST):
+        return ZERO if tally.extreme is None else tally.extreme
+    return tally.total
+
+
+def fold(tally: Tally, added: Contribution, *, seen: int) -> Tally:
+    """The Tally with one contribution more.
+
+    `seen` is how many live contributions of the same member the Aggregate holds already (only a
+    unique count looks at it). Raises TotalOverflow, and then nothing is counted.
+    """
+    counted = replace(tally, count=tally.count + 1)
+    match added.aggregation:
+        case Aggregation.UNIQUE_COUNT:
+            return counted if seen else replace(counted, total=add(tally.total, ONE))
+        case Aggregation.MIN | Aggregation.MAX | Aggregation.LATEST:
+            return _with_extreme(counted, added)
+        case _:
+            return replace(counted, total=add(tally.total, added.value))
+
+
+def _with_extreme(tally: Tally, added: Contribution) -> Tally:
+    taken = replace(
+        tally, extreme=added.value, latest_at=added.occurred_at, latest_key=added.event_key
+    )
+    if tally.extreme is None:
+        return taken
+    newer = (added.occurred_at, added.event_key) > (tally.latest_at, tally.latest_key)
+    if added.aggregation is Aggregation.LATEST:
+        return taken if newer else tally
+    if added.value == tally.extreme:
+        # Ties keep the newest holder, so that any order of folding ends in the same Tally.
+        return taken if newer else tally
+    greater = added.value > tally.extreme
+    return taken if greater is (added.aggregation is Aggregation.MAX) else tally
+
+
+def unfold(tally: Tally, removed: Contribution, *, left: int) -> Tally | None:
+    """The Tally with one contribution less; None where only a refold of the rest can tell.
+
+    `left` is how many live contributions of the same member remain after the removal.
+    """
+    counted = replace(tally, count=tally.count - 1)
+    match removed.aggregation:
+        case Aggregation.UNIQUE_COUNT:
+            return counted if left else replace(counted, total=subtract(tally.total, ONE))
+        case Aggregation.MIN | Aggregation.MAX | Aggregation.LATEST:
+            holder = (tally.latest_at, tally.latest_key) == (removed.occurred_at, removed.event_key)
+            return None if holder else counted
+        case _:
+            return replace(counted, total=subtract(tally.total, removed.value))
+
+
+def refold(live: Iterable[Contribution]) -> Tally:
+    """The fold of all live contributions of one Aggregate, from nothing."""
+    tally, members = EMPTY, set[str]()
+    for contribution in live:
+        tally = fold(tally, contribution, seen=int(contribution.member in members))
+        members.add(contribution.member)
+    return tally

@@ -1,0 +1,44 @@
+"""A discrepancy: a difference that reconcile found, with where to look for its events."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What disagrees with what. The first six are differences; the others need a person or time."""
+
+    AGGREGATE = "aggregate_differs_from_events"
+    LEDGER = "ledger_differs_from_aggregate"
+    CHAIN = "ledger_chain_broken"
+    SLOT = "slot_differs_from_ledger"
+    PROVIDER = "provider_differs_from_slot"
+    NOT_BILLED = "accepted_not_billed"
+    INVOICE = "invoice_differs_from_slots"
+    SUBSCRIPTION = "subscription_differs"
+    HELD = "held"
+    CREDIT = "credit_left"
+    AMBIGUOUS = "ambiguous"
+    BLOCKED = "blocked"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discrepancy:
+    """`subject` names what differs (an aggregate, a slot, an invoice line …), so that `trace`
+    finds the events behind it. `ours` and `theirs` are quantities; their difference is ours minus
+    theirs.
+    """
+
+    kind: Kind
+    tenant: str = ""
+    meter: str = ""
+    subject: str
+    ours: Decimal
+    theirs: Decimal
+    detail: str = ""
+    found_at: int
+
+    @property
+    def difference(self) -> Decimal:
+        return self.ours - self.theirs

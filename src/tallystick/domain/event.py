@@ -1,0 +1,110 @@
+"""An event: an immutable report that a tenant used something, and what identifies it.
+
+The key is the caller's identity of the event, unique within a tenant for ever. The fingerprint is
+a hash of what the caller sent, in canonical form, and never of what we defaulted: it tells a
+duplicate (same key, same content) from a conflict (same key, other content).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from operator import itemgetter
+from typing import Final
+
+from tallystick.domain.quantity import ONE
+
+KEY_LENGTH_MAX: Final = 512
+
+
+class Receipt(StrEnum):
+    """What became of one report. All but CONFLICT mean: it is counted, once."""
+
+    RECORDED = "recorded"
+    DUPLICATE = "duplicate"
+    LATE = "late"
+    """Recorded, into a window that was already sealed: a correction follows."""
+    CONFLICT = "conflict"
+    """The key is taken by other content: kept as a dead letter, not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One report of usage, or (with `voids`) the cancellation of an earlier one by its key.
+
+    `properties` is canonical JSON text, so that an event is immutable and compares by value.
+    `received_at` takes no part in identity.
+    """
+
+    tenant: str
+    key: str
+    code: str
+    quantity: Decimal = ONE
+    occurred_at: int
+    received_at: int
+    properties: str = "{}"
+    fingerprint: str
+    voids: str | None = None
+
+    def attributes(self) -> Mapping[str, object]:
+        """The properties as values."""
+        return _parsed(self.properties)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(properties: str) -> dict[str, object]:
+    parsed = json.loads(properties, parse_float=Decimal)
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def key_of(*parts: str) -> str:
+    """One key from several parts, each preceded by its length, so that no two lists collide.
+
+    A single part is its own key: ('a',) is 'a'; ('a', 'bc') is '1:a2:bc'.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return "".join(f"{len(part)}:{part}" for part in parts)
+
+
+def fingerprint_of(sent: Mapping[str, object]) -> str:
+    """The hash of what was sent: 32 hex digits of SHA-256 over its canonical JSON."""
+    return hashlib.sha256(canonical_json(sent).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def canonical_json(value: object) -> str:
+    """One text for each value: keys sorted, no blanks, 5 = 5.0 = 5e0, no float.
+
+    Raises TypeError for a value that JSON does not have, a float among them.
+    """
+    if value is None or isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal):
+        return _decimal_text(value)
+    if isinstance(value, Mapping):
+        pairs = sorted(((str(k), v) for k, v in value.items()), key=itemgetter(0))
+        members = (f"{json.dumps(k, ensure_ascii=False)}:{canonical_json(v)}" for k, v in pairs)
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(canonical_json(inner) for inner in value) + "]"
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _decimal_text(value: Decimal) -> str:
+    """Every digit, no trailing zeros: fixed point, or digits and exponent where that is far."""
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        raise TypeError("NaN and infinity have no canonical form")
+    stripped = "".join(map(str, digits)).rstrip("0")
+    if not stripped:
+        return "0"
+    exponent += len(digits) - len(stripped)
+    minus = "-" if sign else ""
+    if -60 < exponent + len(stripped) < 60:
+        return minus + format(Decimal(f"{stripped}E{exponent}"), "f")
+    return f"{minus}{stripped}E{exponent}"

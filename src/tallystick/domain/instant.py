@@ -1,0 +1,64 @@
+"""Instants are integers: microseconds since 1970-01-01T00:00:00Z. Text is RFC 3339."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+MICROSECOND: Final = 1
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})"
+)
+
+EARLIEST: Final = -62_135_596_800 * SECOND
+"""0001-01-01T00:00:00Z: before every event."""
+
+LATEST: Final = 253_402_300_799 * SECOND
+"""9999-12-31T23:59:59Z: after every event."""
+
+
+def parse_instant(text: str) -> int:
+    """The instant that an RFC 3339 text names, cut to the microsecond.
+
+    Raises ValueError for a text without an offset (naive), or one that names no real instant.
+    """
+    match = _RFC3339.fullmatch(text) if len(text) <= 64 else None
+    if match is None:
+        raise ValueError("not an RFC 3339 time with an offset, such as 2026-01-31T10:00:00Z")
+    day, clock, fraction, offset = match.groups()
+    offset = "+00:00" if offset in "Zz" else offset
+    try:
+        whole = datetime.fromisoformat(f"{day}T{clock}{offset}")
+    except ValueError as error:
+        raise ValueError(f"no such time: {error}") from error
+    micros = int((fraction or "0").ljust(6, "0")[:6])
+    return to_instant(whole) + micros
+
+
+def format_instant(instant: int) -> str:
+    """RFC 3339 in UTC; the fraction only where there is one."""
+    text = to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S")
+    text = text.rjust(19, "0")
+    fraction = instant % SECOND
+    return f"{text}.{fraction:06d}Z" if fraction else f"{text}Z"
+
+
+def to_datetime(instant: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def to_instant(moment: datetime) -> int:
+    """The instant of an aware datetime; ValueError for a naive one."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without an offset names no instant")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def floor_hour(instant: int) -> int:
+    """The start of the UTC hour that holds `instant`."""
+    return instant - instant % HOUR

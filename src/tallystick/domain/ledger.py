@@ -1,0 +1,325 @@
+"""The ledger: append-only Entries that follow the Aggregates, each naming the slots it changes.
+
+Sealing is a key's first Entry and every later one a correction; both are one function: what the
+Aggregate holds minus what the ledger holds. Within a billing period a series' slots always hold
+together what the period's total allows: never below zero, whole where the provider wants whole
+numbers. So a late event, a void, a falling maximum and a rounding need no path of their own.
+
+A quantity that cannot be sent yet is *held*: in the ledger, in no slot. It is *released* when a
+mapping covers it. A quantity whose slot takes no more is *moved* to another period by a pair of
+linked Entries (carry), where the meter says so.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from typing import Final
+
+from tallystick.domain.aggregate import Aggregate, AggregateKey
+from tallystick.domain.event import canonical_json
+from tallystick.domain.mapping import CLOSED, Held
+from tallystick.domain.meter import Closed
+from tallystick.domain.quantity import ZERO, add, rounded_whole, subtract
+from tallystick.domain.slot import Place, Route
+from tallystick.domain.window import Window
+
+GENESIS: Final = "0" * 64
+"""What the first Entry of a chain names as the hash before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What an Entry adds to one slot; negative where it lowers it."""
+
+    place: Place
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line. `line` and the hashes chain all Entries of a (tenant, meter); `revision` counts
+    those of one key (tenant, meter, group, window).
+
+    delta, total      what the Aggregate changed by, and what it was then
+    released          how much of the key's total left the state held (`released_total` in sum)
+    moved             what came from (+) or went to (-) another period by a carry
+    billed, allocated the series' sums in this period after this Entry: what is to be billed,
+                      and what its slots hold of it
+    position          how far into the Aggregate's changes this Entry reaches
+    """
+
+    key: AggregateKey
+    period: Window
+    line: int
+    revision: int
+    delta: Decimal
+    total: Decimal
+    released: Decimal
+    released_total: Decimal
+    moved: Decimal = ZERO
+    billed: Decimal
+    allocated: Decimal
+    allocations: tuple[Allocation, ...] = ()
+    position: int
+    held: str = ""
+    linked_line: int | None = None
+    sealed_at: int
+    previous_hash: str
+    hash: str = field(default="")
+
+    @property
+    def kind(self) -> str:
+        """seal, correction, release or carry."""
+        if self.moved:
+            return "carry"
+        if self.delta:
+            return "seal" if self.revision == 1 else "correction"
+        return "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a (tenant, meter)'s chain."""
+
+    line: int = 0
+    hash: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A series' sums in one billing period."""
+
+    billed: Decimal = ZERO
+    allocated: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What the ledger says before the next Entry of a key: read in one go, checked at append."""
+
+    head: Head = Head()
+    last: Entry | None = None
+    balances: Mapping[Window, Balance] = field(default_factory=dict)
+
+    def balance(self, period: Window) -> Balance:
+        return self.balances.get(period, Balance())
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a series has in one slot: in all, and through this key alone."""
+
+    place: Place
+    quantity: Decimal
+    own: Decimal
+
+
+def hash_of(entry: Entry) -> str:
+    """SHA-256 over the canonical JSON of everything in the Entry but its own hash."""
+    fields = asdict(replace(entry, hash=""))
+    return hashlib.sha256(canonical_json(fields).encode()).hexdigest()
+
+
+def chained(entry: Entry) -> Entry:
+    return replace(entry, hash=hash_of(entry))
+
+
+def first_broken(entries: Iterable[Entry], head: Head | None = None) -> str | None:
+    """What is wrong with a chain read from its first line, or None: the first line that fails.
+
+    With `head`, a chain that ends before it was once known to end is broken too.
+    """
+    line, previous = 0, GENESIS
+    for entry in entries:
+        line += 1
+        if entry.line != line:
+            return f"line {line} is missing"
+        if entry.previous_hash != previous:
+            return f"line {line} does not follow the line before it"
+        if entry.hash != hash_of(entry):
+            return f"line {line} was changed"
+        previous = entry.hash
+    if head is not None and (line, previous) != (head.line, head.hash):
+        return f"the chain ends at line {line}, and its head says line {head.line}"
+    return None
+
+
+def is_lowering(aggregate: Aggregate, book: Book) -> bool:
+    """Whether the next Entry may take from slots, so that the holdings must be read first."""
+    last = book.last
+    ledger = last.released_total if last else ZERO
+    balance = book.balance(aggregate.period)
+    return aggregate.value < ledger or balance.billed < balance.allocated
+
+
+def next_entries(
+    aggregate: Aggregate,
+    book: Book,
+    place: Place | Held,
+    route: Route | None,
+    *,
+    onward: Place | Held | None = None,
+    holdings: tuple[Holding, ...] = (),
+    now: int,
+) -> tuple[Entry, ...]:
+    """What the ledger must be told so that it follows the Aggregate: none, one, or a linked pair.
+
+    `place` is where the quantity belongs, `onward` where a carry may take it when that is closed.
+    `holdings` are the series' slots, newest first, in the period of whichever of the two is open;
+    they are needed where `is_lowering` says so.
+    """
+    last = book.last
+    total, released_total = (last.total, last.released_total) if last else (ZERO, ZERO)
+    delta = subtract(aggregate.value, total)
+    waiting = subtract(aggregate.value, released_total)
+    if isinstance(place, Place) and route is not None and waiting:
+        if not place.is_closed(now):
+            return (_released(aggregate, book, place, route, delta, waiting, holdings, now),)
+        carries = aggregate.closed is Closed.CARRY
+        if carries and isinstance(onward, Place) and not onward.is_closed(now):
+            return _carried(aggregate, book, onward, route, delta, waiting, holdings, now)
+        place = Held(CLOSED)
+    if not delta:
+        return ()
+    reason = place.reason if isinstance(place, Held) else ""
+    return (_entry(aggregate, book, now, delta=delta, held=reason),)
+
+
+def _entry(
+    aggregate: Aggregate,
+    book: Book,
+    now: int,
+    *,
+    delta: Decimal = ZERO,
+    released: Decimal = ZERO,
+    moved: Decimal = ZERO,
+    allocations: tuple[Allocation, ...] = (),
+    held: str = "",
+    linked_line: int | None = None,
+) -> Entry:
+    """The next line of the chain, with every running sum carried on."""
+    last, balance = book.last, book.balance(aggregate.period)
+    placed = ZERO
+    for allocation in allocations:
+        placed = add(placed, allocation.quantity)
+    return chained(
+        Entry(
+            key=aggregate.key,
+            period=aggregate.period,
+            line=book.head.line + 1,
+            revision=last.revision + 1 if last else 1,
+            delta=delta,
+            total=add(last.total if last else ZERO, delta),
+            released=released,
+            released_total=add(last.released_total if last else ZERO, released),
+            moved=moved,
+            billed=add(balance.billed, add(released, moved)),
+            allocated=add(balance.allocated, placed),
+            allocations=allocations,
+            position=aggregate.position,
+            held=held,
+            linked_line=linked_line,
+            sealed_at=now,
+            previous_hash=book.head.hash,
+        )
+    )
+
+
+def _released(
+    aggregate: Aggregate,
+    book: Book,
+    place: Place,
+    route: Route,
+    delta: Decimal,
+    released: Decimal,
+    holdings: tuple[Holding, ...],
+    now: int,
+) -> Entry:
+    balance = book.balance(aggregate.period)
+    allocations = allocate(
+        billed=add(balance.billed, released),
+        allocated=balance.allocated,
+        place=place,
+        route=route,
+        holdings=holdings,
+        now=now,
+    )
+    return _entry(aggregate, book, now, delta=delta, released=released, allocations=allocations)
+
+
+def allocate(
+    *,
+    billed: Decimal,
+    allocated: Decimal,
+    place: Place,
+    route: Route,
+    holdings: tuple[Holding, ...],
+    now: int,
+) -> tuple[Allocation, ...]:
+    """How the slots must change so that they hold together what `billed` allows.
+
+    Growth goes to `place`. A fall lowers the key's own slots first, then the series' others,
+    newest first, only open ones and none below zero; what is left over is a credit, taken from
+    the growth that comes next.
+    """
+    goal = max(billed, ZERO)
+    if route.whole_numbers:
+        goal = rounded_whole(goal)
+    change = subtract(goal, allocated)
+    if change > 0:
+        return (Allocation(place, change),)
+    return _lowered(-change, holdings, now)
+
+
+def _lowered(excess: Decimal, holdings: tuple[Holding, ...], now: int) -> tuple[Allocation, ...]:
+    taken: dict[Place, Decimal] = {}
+    for own_only in (True, False):
+        for holding in holdings:
+            had = min(holding.own, holding.quantity) if own_only else holding.quantity
+            free = subtract(had, taken.get(holding.place, ZERO))
+            part = min(excess, free)
+            if part <= 0 or holding.place.is_closed(now):
+                continue
+            taken[holding.place] = add(taken.get(holding.place, ZERO), part)
+            excess = subtract(excess, part)
+    return tuple(Allocation(place, -quantity) for place, quantity in taken.items())
+
+
+def _carried(
+    aggregate: Aggregate,
+    book: Book,
+    onward: Place,
+    route: Route,
+    delta: Decimal,
+    waiting: Decimal,
+    holdings: tuple[Holding, ...],
+    now: int,
+) -> tuple[Entry, ...]:
+    """The linked pair: out of the closed period, into the open one. Atomic, or not at all."""
+    line = book.head.line + 1
+    out = _entry(
+        aggregate,
+        book,
+        now,
+        delta=delta,
+        released=waiting,
+        moved=-waiting,
+        linked_line=line + 1,
+    )
+    after = Book(
+        head=Head(out.line, out.hash),
+        last=out,
+        balances={**book.balances, out.period: Balance(out.billed, out.allocated)},
+    )
+    balance = after.balance(onward.period)
+    allocations = allocate(
+        billed=add(balance.billed, waiting),
+        allocated=balance.allocated,
+        place=onward,
+        route=route,
+        holdings=holdings,
+        now=now,
+    )
+    into = replace(aggregate, period=onward.period)
+    return (out, _entry(into, after, now, moved=waiting, allocations=allocations, linked_line=line))

@@ -1,0 +1,84 @@
+"""A mapping: which slot of which provider a tenant's meter is billed through, and since when.
+
+Versions follow each other at hour boundaries. Windows before `publish_from` are counted and
+reported, and never sent.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tallystick.domain.instant import EARLIEST, HOUR
+from tallystick.domain.meter import WHOLE
+from tallystick.domain.slot import Place, Route, place_for
+from tallystick.domain.tenant import Tenant
+from tallystick.domain.window import Window
+
+NO_MAPPING: Final = "no mapping"
+BEFORE_PUBLISH_FROM: Final = "before publish_from"
+BOUNDARY_HOUR: Final = "a billing period starts inside this UTC hour"
+CLOSED: Final = "the slot is closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """One version. `route` names the way; `destination` is `si_…` or `cus_…`; `counter` the
+    provider's meter (an event name), empty where the destination says all.
+
+    `boundary_hour` says what to do with an hourly slot in which a period starts: 'refuse' holds
+    it, 'previous' and 'next' bill it wholly in one period.
+    """
+
+    tenant: str
+    meter: str
+    group: str = WHOLE
+    route: str
+    account: str = "default"
+    destination: str
+    counter: str = ""
+    publish_from: int
+    boundary_hour: str = "refuse"
+    effective_from: int = EARLIEST
+
+
+def mapping_for(versions: tuple[Mapping, ...], group: str, window: Window) -> Mapping | None:
+    """The mapping in force for a window of a tenant's meter; None where nothing maps it."""
+    effective = [m for m in versions if m.group == group and m.effective_from <= window.start]
+    return effective[-1] if effective else None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why usage is counted and shown, but not sent."""
+
+    reason: str
+
+
+def placed(
+    mapping: Mapping | None, route: Route | None, *, at: int, window: Window, tenant: Tenant
+) -> Place | Held:
+    """Where usage of `window`, placed at the instant `at`, goes; or why it does not."""
+    if mapping is None or route is None:
+        return Held(NO_MAPPING)
+    if window.start < mapping.publish_from:
+        return Held(BEFORE_PUBLISH_FROM)
+    period = tenant.period_at(at)
+    place = place_for(
+        route,
+        mapping.account,
+        mapping.destination,
+        mapping.counter,
+        at=at,
+        period=period,
+        boundary_hour=mapping.boundary_hour,
+    )
+    if mapping.boundary_hour == "refuse" and _straddles(route, place, period):
+        return Held(BOUNDARY_HOUR)
+    return place
+
+
+def _straddles(route: Route, place: Place, period: Window) -> bool:
+    """Whether a period's boundary lies inside the slot's hour."""
+    if not route.hourly:
+        return False
+    inside = (b - place.slot.start for b in (period.start, period.end))
+    return any(0 < offset < HOUR for offset in inside)

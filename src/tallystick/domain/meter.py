@@ -1,0 +1,214 @@
+"""A meter: a rule from a code to a quantity. The aggregations are a closed set.
+
+Definitions are versioned; a version is in force for the billing periods of a tenant that start at
+or after its `effective_from`. The first version holds since ever.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from tallystick.domain.errors import FieldError, InvalidReport, InvalidSetting
+from tallystick.domain.event import Event, canonical_json
+from tallystick.domain.instant import EARLIEST, HOUR, floor_hour
+from tallystick.domain.quantity import ONE, QuantityError, parse_quantity
+from tallystick.domain.tenant import Tenant
+from tallystick.domain.window import Window
+
+WHOLE: Final = ""
+"""The group of the Aggregate over all dimension values."""
+
+OTHER: Final = '{"other":true}'
+"""The group of what came after the last dimension set that is kept apart."""
+
+GROUPS_MAX: Final = 1_000
+MEMBER_LENGTH_MAX: Final = 255
+
+
+class Aggregation(StrEnum):
+    SUM = "sum"
+    COUNT = "count"
+    MIN = "min"
+    MAX = "max"
+    LATEST = "latest"
+    UNIQUE_COUNT = "unique_count"
+    AVERAGE = "average"
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether the whole's value is the sum of its parts' values, in any order."""
+        return self in (Aggregation.SUM, Aggregation.COUNT)
+
+
+class Span(StrEnum):
+    """What one window of a meter covers."""
+
+    HOUR = "hour"
+    DAY = "day"
+    PERIOD = "period"
+
+
+class Closed(StrEnum):
+    """What happens to usage whose slot takes no more: kept and shown, or billed later."""
+
+    HOLD = "hold"
+    CARRY = "carry"
+
+
+class Operator(StrEnum):
+    EQUAL = "eq"
+    NOT_EQUAL = "ne"
+    IN = "in"
+    NOT_IN = "not_in"
+    GREATER = "gt"
+    GREATER_EQUAL = "gte"
+    LESS = "lt"
+    LESS_EQUAL = "lte"
+    EXISTS = "exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition on an event; a path that is not there satisfies only `ne` and `not_in`."""
+
+    path: str
+    operator: Operator
+    operands: tuple[str, ...] = ()
+
+    def matches(self, event: Event) -> bool:
+        found = value_at(event, self.path)
+        if self.operator is Operator.EXISTS:
+            return found is not None
+        text = None if found is None else scalar_text(found)
+        if self.operator in (Operator.EQUAL, Operator.IN):
+            return text is not None and text in self.operands
+        if self.operator in (Operator.NOT_EQUAL, Operator.NOT_IN):
+            return text not in self.operands
+        return found is not None and self._compares(found)
+
+    def _compares(self, found: object) -> bool:
+        try:
+            left, right = parse_quantity(found), parse_quantity(self.operands[0])
+        except QuantityError:
+            return False
+        if self.operator is Operator.GREATER:
+            return left > right
+        if self.operator is Operator.GREATER_EQUAL:
+            return left >= right
+        return left < right if self.operator is Operator.LESS else left <= right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """One version of a meter. Paths are dotted, into the properties; `quantity` is the event's own.
+
+    `negatives` says whether a sum may take negative quantities; min, max and latest always may.
+    """
+
+    id: str
+    code: str
+    aggregation: Aggregation = Aggregation.SUM
+    span: Span = Span.HOUR
+    value_path: str = "quantity"
+    filters: tuple[Filter, ...] = ()
+    dimensions: tuple[str, ...] = ()
+    negatives: bool = False
+    closed: Closed = Closed.HOLD
+    version: int = 1
+    effective_from: int = EARLIEST
+
+    def __post_init__(self) -> None:
+        if len(self.dimensions) > 8 or len(self.filters) > 32:
+            raise InvalidSetting("a meter has at most 8 dimensions and 32 filters")
+
+    def matches(self, event: Event) -> bool:
+        return event.code == self.code and all(f.matches(event) for f in self.filters)
+
+    def window_at(self, tenant: Tenant, at: int) -> Window:
+        if self.span is Span.HOUR:
+            return tenant.hour_at(at)
+        return tenant.day_at(at) if self.span is Span.DAY else tenant.period_at(at)
+
+    def groups(self, event: Event) -> tuple[str, ...]:
+        """The whole, and the event's dimension set where the meter has dimensions."""
+        if not self.dimensions:
+            return (WHOLE,)
+        found = ((d, value_at(event, d)) for d in self.dimensions)
+        return (WHOLE, group_of({d: None if v is None else scalar_text(v) for d, v in found}))
+
+
+def in_force(versions: tuple[Meter, ...], period: Window) -> Meter:
+    """The version for a billing period: the newest that was effective when the period began."""
+    effective = [m for m in versions if m.effective_from <= period.start]
+    return effective[-1] if effective else versions[0]
+
+
+def group_of(values: Mapping[str, str | None]) -> str:
+    """The name of a dimension set: canonical JSON of dimension to value."""
+    return canonical_json(values)
+
+
+def first_sealed_at(span: Span, window: Window) -> int:
+    """When a window can first be sealed, the grace aside.
+
+    An hour at its end. A longer window as soon as its first full hour is over, then every hour.
+    """
+    if span is Span.HOUR:
+        return window.end
+    return min(window.end, floor_hour(window.start) + HOUR)
+
+
+def value_at(event: Event, path: str) -> object | None:
+    """What the path finds in the event; None where there is nothing (JSON null included)."""
+    if path == "quantity":
+        return event.quantity
+    found: object = event.attributes()
+    for step in path.removeprefix("$.").removeprefix("properties.").split("."):
+        if not isinstance(found, Mapping) or step not in found:
+            return None
+        found = found[step]
+    return found
+
+
+def scalar_text(value: object) -> str:
+    """A scalar as text, one text a value (5 = 5.0); a string is itself."""
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def measured(meter: Meter, event: Event) -> tuple[Decimal, str]:
+    """(value, member) of an event for a meter; the member is '' but for a unique count.
+
+    Raises InvalidReport, which names the path, where the event has no such value.
+    """
+    if meter.aggregation is Aggregation.COUNT:
+        return ONE, ""
+    found = value_at(event, meter.value_path)
+    if found is None:
+        raise _unmeasured(meter, "missing_value", "is missing; send it, or change the meter's path")
+    if meter.aggregation is Aggregation.UNIQUE_COUNT:
+        return ONE, _member(meter, found)
+    try:
+        value = parse_quantity(found)
+    except QuantityError as error:
+        raise _unmeasured(meter, "invalid_value", str(error)) from error
+    if value < 0 and meter.aggregation is Aggregation.SUM and not meter.negatives:
+        raise _unmeasured(meter, "negative", f"is {value}, and the meter takes no negatives")
+    return value, ""
+
+
+def _member(meter: Meter, found: object) -> str:
+    if isinstance(found, dict | list):
+        raise _unmeasured(meter, "invalid_value", "must be a text, a number or true/false")
+    member = scalar_text(found)
+    if not member or len(member) > MEMBER_LENGTH_MAX:
+        raise _unmeasured(meter, "invalid_value", f"must have 1 to {MEMBER_LENGTH_MAX} characters")
+    return member
+
+
+def _unmeasured(meter: Meter, code: str, detail: str) -> InvalidReport:
+    pointer = "/" + meter.value_path.removeprefix("$.").replace(".", "/")
+    return InvalidReport(
+        FieldError(pointer=pointer, code=code, detail=f"meter {meter.id!r}: {pointer} {detail}")
+    )

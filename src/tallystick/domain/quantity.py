@@ -1,0 +1,146 @@
+"""Exact quantities: decimals with |q| < 10^15 and at most 12 places; totals in 38 digits.
+
+No float is ever accepted or made. An operation that would round raises; the one division (an
+average) states its rounding.
+"""
+
+import re
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DecimalException,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+)
+from typing import Final
+
+PLACES_MAX: Final = 12
+WHOLE_DIGITS_MAX: Final = 15
+TOTAL_DIGITS_MAX: Final = 38
+ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
+
+_EXACT: Final = Context(
+    prec=TOTAL_DIGITS_MAX, traps=[Inexact, Overflow, InvalidOperation, DivisionByZero]
+)
+_ROUNDING: Final = Context(
+    prec=TOTAL_DIGITS_MAX,
+    rounding=ROUND_HALF_EVEN,
+    traps=[Overflow, InvalidOperation, DivisionByZero],
+)
+_SMALLEST: Final = Decimal(1).scaleb(-PLACES_MAX)
+_LIMIT: Final = Decimal(10) ** WHOLE_DIGITS_MAX
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
+
+
+class QuantityError(ValueError):
+    """The quantity is no number that can be counted exactly."""
+
+
+class TotalOverflow(QuantityError):
+    """The total would need more than 38 digits."""
+
+
+def parse_quantity(raw: object) -> Decimal:
+    """The exact quantity in `raw`: an int, a Decimal or a decimal string; never a float or a bool.
+
+    Raises QuantityError with a sentence that says what is wrong.
+    """
+    if isinstance(raw, bool) or not isinstance(raw, int | str | Decimal):
+        raise QuantityError(f"must be a number or a decimal string, not {type(raw).__name__}")
+    if isinstance(raw, Decimal):
+        return _checked(raw)
+    if isinstance(raw, int):
+        if abs(raw) >= 10**WHOLE_DIGITS_MAX:
+            raise QuantityError("must be smaller than 10^15")
+        return Decimal(raw)
+    if len(raw) > 64 or not _NUMBER.fullmatch(raw):
+        raise QuantityError("must be a decimal number of at most 64 characters, such as 12.5")
+    return _checked(Decimal(raw))
+
+
+def _checked(number: Decimal) -> Decimal:
+    if not number.is_finite():
+        raise QuantityError("must be finite, not NaN or infinity")
+    if number and number.adjusted() >= WHOLE_DIGITS_MAX:
+        raise QuantityError("must be smaller than 10^15")
+    if number and (number.adjusted() < -PLACES_MAX or _places(number) > PLACES_MAX):
+        raise QuantityError("must have at most 12 decimal places")
+    return plain(number)
+
+
+def _places(number: Decimal) -> int:
+    """Decimal places that are really used: 1.500 has one."""
+    digits, exponent = number.as_tuple().digits, int(number.as_tuple().exponent)
+    trailing = 0
+    for digit in reversed(digits):
+        if digit:
+            break
+        trailing += 1
+    return max(0, -(exponent + trailing))
+
+
+def plain(number: Decimal) -> Decimal:
+    """The same number without trailing zeros, exponent or negative zero: one form a value."""
+    if not number:
+        return ZERO
+    exponent = int(number.as_tuple().exponent)
+    if exponent == 0:
+        return number
+    if exponent > 0:
+        return number.quantize(ONE, context=_EXACT)
+    if number.as_tuple().digits[-1]:
+        return number
+    places = _places(number)
+    return number.quantize(ONE.scaleb(-places), context=_EXACT)
+
+
+def format_quantity(number: Decimal) -> str:
+    """Fixed-point text that reads back equal; never an exponent."""
+    return format(plain(number), "f")
+
+
+def add(left: Decimal, right: Decimal) -> Decimal:
+    """The exact sum; TotalOverflow when it would need more than 38 digits."""
+    try:
+        return plain(_EXACT.add(left, right))
+    except DecimalException as error:
+        raise TotalOverflow("the total would need more than 38 digits") from error
+
+
+def subtract(left: Decimal, right: Decimal) -> Decimal:
+    """The exact difference; TotalOverflow when it would need more than 38 digits."""
+    return add(left, -right)
+
+
+def quotient(total: Decimal, count: int) -> Decimal:
+    """total / count to 12 places, half to even; zero for a count of zero."""
+    if count == 0:
+        return ZERO
+    return plain(_ROUNDING.divide(total, Decimal(count)).quantize(_SMALLEST, context=_ROUNDING))
+
+
+def rounded_whole(number: Decimal) -> Decimal:
+    """The nearest whole number, half to even."""
+    return number.quantize(ONE, context=_ROUNDING)
+
+
+def significant_digits(number: Decimal) -> int:
+    """How many digits a provider must keep to hold `number`."""
+    return len(plain(number).as_tuple().digits)
+
+
+def equal_as_read(ours: Decimal, theirs: Decimal, digits: int = 15) -> bool:
+    """Whether a total that a provider returned as a float is ours.
+
+    Equal within one unit of the `digits`-th significant digit, since the provider's float can
+    hold no more.
+    """
+    if ours == theirs:
+        return True
+    size = max(ours.copy_abs(), theirs.copy_abs())
+    unit = Decimal(1).scaleb(size.adjusted() - digits + 1)
+    return (ours - theirs).copy_abs() <= unit

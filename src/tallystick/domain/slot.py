@@ -1,0 +1,177 @@
+"""A slot: what a provider can hold apart, and the one record we keep of each.
+
+A slot's total is what the ledger says the provider should hold there; `confirmed` is what it is
+known to hold. Several windows, and several tenants, may share a slot; so its total is kept as one
+running number and never read together key by key.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from urllib.parse import quote, unquote
+
+from tallystick.domain.instant import DAY, HOUR, SECOND, floor_hour, format_instant, parse_instant
+from tallystick.domain.quantity import ZERO
+from tallystick.domain.window import Window
+
+
+class Mode(StrEnum):
+    """How a provider takes a quantity."""
+
+    ABSOLUTE = "absolute"
+    """The last value per slot stays: what is sent is the slot's whole total."""
+    DELTA = "delta"
+    """Values are added up: what is sent is the slot's total minus what is confirmed."""
+
+
+class Reads(StrEnum):
+    """The smallest total that can be read back."""
+
+    HOUR = "hour"
+    PERIOD = "period"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One way to tell a provider a quantity, and what that way can do.
+
+    `hourly` slots are whole UTC hours; others are held apart by their second. `oldest` is how far
+    back a timestamp may lie, `closes_after` how long after a period's end its bill still takes
+    usage (both in microseconds).
+    """
+
+    name: str
+    mode: Mode
+    hourly: bool
+    whole_numbers: bool = False
+    negatives: bool = True
+    digits_max: int = 15
+    oldest: int = 35 * DAY
+    closes_after: int = HOUR
+    reads: Reads = Reads.HOUR
+
+    @property
+    def closes_with_period(self) -> bool:
+        """Whether nothing is taken after the period's end: its last window is sealed early."""
+        return self.closes_after == 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SlotKey:
+    """Identity. `destination` is the customer or item there, `counter` the meter, if it has one."""
+
+    route: str
+    account: str
+    destination: str
+    counter: str
+    start: int
+
+    def __str__(self) -> str:
+        parts = (self.route, self.account, self.destination, self.counter)
+        return "/".join(quote(p, safe="") for p in (*parts, format_instant(self.start)))
+
+
+def parse_slot_key(text: str) -> SlotKey:
+    """The key that `str` gave. Raises ValueError."""
+    try:
+        route, account, destination, counter, start = (unquote(p) for p in text.split("/"))
+    except ValueError:
+        raise ValueError("a slot is route/account/destination/counter/start") from None
+    return SlotKey(route, account, destination, counter, parse_instant(start))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A slot to put a quantity into: its key, the timestamp the provider is told, when it closes.
+
+    `timestamp` lies in `period`, the bill that the quantity will be on.
+    """
+
+    slot: SlotKey
+    timestamp: int
+    period: Window
+    closes_at: int
+
+    def is_closed(self, now: int) -> bool:
+        return now >= self.closes_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """The record. `version` counts ledger changes, `revision` publications.
+
+    `confirmed` is None where an absolute value was superseded unread: unknown, so it is set again.
+    `earlier` holds every total that a publication of this slot ever had. `blocked` says why a
+    person must look before anything is sent.
+    """
+
+    place: Place
+    total: Decimal = ZERO
+    version: int = 0
+    revision: int = 0
+    confirmed: Decimal | None = ZERO
+    earlier: tuple[Decimal, ...] = ()
+    unsettled: str | None = None
+    due: bool = True
+    blocked: str = ""
+
+    @property
+    def key(self) -> SlotKey:
+        return self.place.slot
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing in flight, and the provider is known to hold the total."""
+        return self.unsettled is None and self.total == self.confirmed
+
+
+def place_for(
+    route: Route,
+    account: str,
+    destination: str,
+    counter: str,
+    *,
+    at: int,
+    period: Window,
+    boundary_hour: str = "refuse",
+) -> Place:
+    """The slot for usage at `at` in `period`.
+
+    An hourly slot that a period's boundary cuts bills wholly in one period: the earlier one, or
+    with boundary_hour 'next' the later one. Nothing can hold the halves apart there.
+    """
+    start = floor_hour(at) if route.hourly else at - at % SECOND
+    timestamp = start
+    if route.hourly:
+        cut = next((b for b in (period.start, period.end) if start < b < start + HOUR), None)
+        if cut is not None and boundary_hour == "next":
+            timestamp = cut + -cut % SECOND
+    elif timestamp < period.start:
+        timestamp += SECOND
+        start = timestamp
+    closes_at = min(timestamp + route.oldest, _bill_end(period, timestamp) + route.closes_after)
+    return Place(
+        SlotKey(route.name, account, destination, counter, start), timestamp, period, closes_at
+    )
+
+
+def _bill_end(period: Window, timestamp: int) -> int:
+    """The end of the bill that `timestamp` falls on, as far as this period tells."""
+    return period.start if timestamp < period.start else period.end
+
+
+def reading_group(route: Route, slot: Slot) -> str:
+    """What is read back together with this slot: its hour's total, or its whole period's."""
+    key = slot.key
+    start = slot.place.period.start if route.reads is Reads.PERIOD else floor_hour(key.start)
+    return str(SlotKey(key.route, key.account, key.destination, key.counter, start))
+
+
+def last_full_hour(window: Window, watermark: int) -> int:
+    """Where in time a longer window's Entry is placed: its last full hour before `watermark`.
+
+    Never past the window's end, never before its start.
+    """
+    hour = floor_hour(watermark) - HOUR
+    latest = floor_hour(window.end - 1)
+    return max(window.start, min(hour, latest))

@@ -1,0 +1,382 @@
+"""Every interface of Tallystick on one page.
+
+Each method of a store port is one whole atomic transition (there is no unit of work, since
+DynamoDB has no open transactions): safe to repeat, bounded, with time as an argument, and it
+answers with values. The one exception it raises is StoreUnavailable: the outcome is unknown or
+nothing was done, and the call may be repeated as it was. Where a method takes several elements,
+that is for speed: each is atomic on its own, and one that fails leaves its neighbours alone.
+
+The contract suite (`tallystick.testing.contract`) holds every store to these texts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution
+from tallystick.domain.dead_letter import DeadLetter, Reason
+from tallystick.domain.event import Event, Receipt
+from tallystick.domain.ledger import Book, Entry, Head, Holding
+from tallystick.domain.mapping import Mapping
+from tallystick.domain.meter import Meter
+from tallystick.domain.publication import Answer, Publication
+from tallystick.domain.reading import Reading
+from tallystick.domain.slot import Route, Slot, SlotKey
+from tallystick.domain.statement import InvoiceLine, Rejection, Subscription
+from tallystick.domain.tenant import Tenant
+from tallystick.domain.window import Window
+
+T = TypeVar("T")
+
+PAGE = 1_000
+"""How many elements a page holds at most, where the caller does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a listing in a stable order; `cursor` asks for the next, '' after the last."""
+
+    elements: tuple[T, ...]
+    cursor: str = ""
+
+
+# ── Events ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An event with what it adds to each Aggregate, computed by the metering stage.
+
+    `body` and `origin` are kept as a dead letter should the event turn out to be a conflict.
+    """
+
+    event: Event
+    contributions: tuple[Contribution, ...] = ()
+    origin: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one Recording: the receipt, and the Aggregates it counts in.
+
+    `refused` is set where nothing was stored, because a total would overflow.
+    """
+
+    receipt: Receipt
+    aggregates: tuple[AggregateKey, ...] = ()
+    refused: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of an Aggregate, in order of `position` (1, 2, …): what an event added to it, or
+    (`removed`) what a void took out again. `event_key` is the event, `by` the void."""
+
+    position: int
+    contribution: Contribution
+    removed: bool = False
+    by: str = ""
+
+
+class EventLog(Protocol):
+    """The events and the Aggregates that follow them."""
+
+    def record(self, batch: Sequence[Recording], now: int) -> tuple[Recorded, ...]:
+        """Store each event and its effect on its Aggregates, in one durable atomic write each.
+
+        What becomes true: an event whose (tenant, key) is new is stored with its contributions;
+        each touched Aggregate is folded, its position raised, and marked due; RECORDED, or LATE
+        where one of those windows has ended and was sealed before. An event that voids another
+        takes the other's stored contributions out again (once, however many voids there are);
+        when the other is not there yet it waits, and the other then counts nowhere.
+        A dimension set beyond GROUPS_MAX in its window counts under OTHER instead.
+        On repeat: the same fingerprint is a DUPLICATE and changes nothing.
+        On conflict: another fingerprint is a CONFLICT: a dead letter is kept in the same write,
+        nothing is counted. A total that would overflow stores nothing: refused=OVERFLOW.
+        Duplicates within one batch behave as if they came one after the other.
+        """
+
+    def event(self, tenant: str, key: str) -> Event | None:
+        """The stored event, or None."""
+
+    def events(
+        self, tenant: str = "", *, window: Window | None = None, cursor: str = "", limit: int = PAGE
+    ) -> Page[Event]:
+        """Stored events in the order they were recorded; of one tenant, and of those that occurred
+        in the window, where given."""
+
+    def is_voided(self, tenant: str, key: str) -> bool:
+        """Whether a void names this key (the event itself may not have come yet)."""
+
+    def aggregates(
+        self,
+        *,
+        tenant: str = "",
+        meter: str = "",
+        window: Window | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Aggregate]:
+        """Aggregates ordered by key; those whose window overlaps `window`, where given."""
+
+    def changes(
+        self, key: AggregateKey, *, after: int = 0, upto: int | None = None, limit: int = PAGE
+    ) -> tuple[Change, ...]:
+        """The changes of an Aggregate with after < position <= upto, by position, the first
+        `limit`: lineage, and the means to recount."""
+
+
+# ── Ledger ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Appended(StrEnum):
+    APPENDED = "appended"
+    ALREADY = "already"
+    """These very Entries stand there already."""
+    STALE = "stale"
+    """Somebody else wrote first: read again."""
+
+
+class Ledger(Protocol):
+    """The append-only ledger, and the marks that say which Aggregates it may be behind."""
+
+    def aggregates_due(
+        self, before: int, *, cursor: str = "", limit: int = PAGE
+    ) -> Page[Aggregate]:
+        """Aggregates marked due whose `first_sealed_at` is at or before `before`, in a stable
+        order. Any group; whoever seals decides which are."""
+
+    def book(self, key: AggregateKey, periods: Sequence[Window]) -> Book:
+        """The chain's head, the key's last Entry, and the series' balance in each period."""
+
+    def holdings(self, key: AggregateKey, period: Window) -> tuple[Holding, ...]:
+        """What the key's series (tenant, meter, group) has in each slot by its Entries of the
+        period, and of that what through this key; newest slot first, zeros left out."""
+
+    def append(self, batch: Sequence[tuple[Entry, ...]]) -> tuple[Appended, ...]:
+        """Append each element's Entries (one, or a linked pair) to their chain.
+
+        What becomes true: the Entries stand; each slot they allocate to exists, its total and
+        version are raised, it is due; the Aggregate is marked sealed. The Aggregate's due mark
+        is left alone.
+        On repeat: ALREADY, when Entries with these hashes stand there.
+        On conflict: STALE, and nothing is written, unless the first Entry's line is the head's
+        line + 1, its previous_hash the head's hash, its revision the key's last + 1, and its
+        position not before the key's last Entry's (and after it, where delta is not zero).
+        """
+
+    def clear_due(self, sealed: Sequence[tuple[AggregateKey, int]]) -> None:
+        """Take the due mark from each Aggregate whose position is still the one given."""
+
+    def entries(
+        self,
+        *,
+        tenant: str = "",
+        meter: str = "",
+        slot: SlotKey | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Entry]:
+        """Entries by (tenant, meter, line); of one slot: those that allocate to it."""
+
+    def head(self, tenant: str, meter: str) -> Head:
+        """The end of the chain as it was stored with the last append (not recomputed)."""
+
+
+# ── Outbox ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A slot with its unsettled publication, if it has one."""
+
+    slot: Slot
+    current: Publication | None = None
+
+
+class Outbox(Protocol):
+    """The slots and their publications. Each write is conditioned on what was read."""
+
+    def slots_due(self, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+        """Slots marked due, in order of key."""
+
+    def slots(
+        self, *, route: str = "", destination: str = "", cursor: str = "", limit: int = PAGE
+    ) -> Page[Due]:
+        """All slots in order of key; of one route and destination, where given."""
+
+    def intend(self, batch: Sequence[Publication]) -> tuple[bool, ...]:
+        """Store each publication as its slot's unsettled one, durably.
+
+        True, and the slot's revision is the publication's, only if the slot's revision is one
+        less, its version is the publication's slot_version, and nothing of it is unsettled.
+        On repeat (the same identifier stands there): False. On conflict: False, nothing changed.
+        """
+
+    def advance(self, batch: Sequence[tuple[Publication, Publication]]) -> tuple[bool, ...]:
+        """Replace each publication (before, after) if its stored `step` is before's.
+
+        Where `after` is settled, its slot loses it in the same write: `confirmed` becomes
+        `confirmed_after(after, slot)` and `after.total` joins `earlier`. The slot stays due.
+        False, and nothing changed, where the step is another.
+        """
+
+    def clear_due(self, read: Sequence[Slot]) -> None:
+        """Take the due mark from each slot whose version and revision are still those read, whose
+        total is its confirmed one and which has nothing unsettled."""
+
+    def adjust(self, before: Slot, after: Slot) -> bool:
+        """Replace a slot's `confirmed`, `earlier`, `blocked` and `due` if its version, revision
+        and confirmed total are still `before`'s and nothing of it is unsettled."""
+
+    def publications(
+        self,
+        *,
+        slot: SlotKey | None = None,
+        identifier: str = "",
+        unsettled: bool = False,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Publication]:
+        """Publications in order of (slot, revision)."""
+
+
+# ── Catalog and dead letters ──────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant with its mappings (all versions, in order of effective_from)."""
+
+    tenant: Tenant
+    mappings: tuple[Mapping, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What a person did against the rules or changed: who, why, when. Kept for ever."""
+
+    at: int
+    who: str
+    why: str
+    action: str
+    subject: str
+
+
+class Catalog(Protocol):
+    """Tenants, meters and mappings with all their versions, switches, and the audit trail.
+
+    `revision` rises with every change, so that a reader may keep what it read until then.
+    """
+
+    def revision(self) -> int: ...
+
+    def save(self, changed: Tenant | Meter | Mapping, audit: Override) -> None:
+        """Store a tenant, add a meter's or a mapping's version, and the audit line, in one write.
+
+        A tenant replaces the stored one whole. A meter or mapping with the effective_from of a
+        stored version replaces that version. A mapping marks all Aggregates of its tenant and
+        meter due, so that what was held is released. On repeat: nothing changes but the audit.
+        """
+
+    def account(self, tenant: str) -> Account | None:
+        """The tenant with its mappings, or None."""
+
+    def accounts(self, *, cursor: str = "", limit: int = PAGE) -> Page[Account]:
+        """All tenants with their mappings, in order of tenant."""
+
+    def meters(self) -> tuple[tuple[Meter, ...], ...]:
+        """All meters, each with its versions in order of effective_from."""
+
+    def switch(self, name: str, value: str | None, audit: Override) -> None:
+        """Set (or with None remove) a named switch: 'pause', 'pause:TENANT', 'live_key', …"""
+
+    def switches(self) -> dict[str, str]: ...
+
+    def overrides(self, *, cursor: str = "", limit: int = PAGE) -> Page[Override]:
+        """The audit trail, oldest first."""
+
+
+class DeadLetters(Protocol):
+    """Reports that could not be counted."""
+
+    def keep(self, letters: Sequence[DeadLetter]) -> None:
+        """Store each letter whose id is new; a known id changes nothing."""
+
+    def list(
+        self,
+        *,
+        tenant: str = "",
+        waits_for: str = "",
+        open_only: bool = True,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[DeadLetter]:
+        """Letters in the order they were kept."""
+
+    def take(self, letter_id: str, replayed_as: str, now: int) -> bool:
+        """Mark a letter replayed, with what became of it; False where it is not open."""
+
+
+class Store(Protocol):
+    """The five ports on one storage. `incarnation` is made when the storage is, and changes when a
+    copy of it is opened as a new one (restore)."""
+
+    events: EventLog
+    ledger: Ledger
+    outbox: Outbox
+    catalog: Catalog
+    dead_letters: DeadLetters
+
+    @property
+    def incarnation(self) -> str: ...
+
+    def renew_incarnation(self, incarnation: str) -> None:
+        """Become a new incarnation: publications get identifiers no other copy can make."""
+
+    def close(self) -> None: ...
+
+
+# ── Publisher and clock ───────────────────────────────────────────────────────────────────────────
+
+
+class Publisher(Protocol):
+    """A provider. It says what it can do (`routes`); the domain decides.
+
+    Only PublisherMisconfigured and PublisherUnavailable are raised, and only by the methods that
+    read.
+    """
+
+    @property
+    def routes(self) -> dict[str, Route]: ...
+
+    def send(self, publication: Publication) -> Answer:
+        """One attempt, byte-identical for the same publication; every outcome is an Answer.
+
+        May be called from several threads; waits its turn where the provider limits rate or
+        concurrency. Looks at its clock right before the first byte: past the publication's
+        deadline nothing is sent, and the answer is BUSY.
+        """
+
+    def totals(self, slots: Sequence[Slot]) -> tuple[Reading, ...]:
+        """What the provider shows for each reading group of these slots (zero where it shows
+        nothing), in as few calls as it can. Groups that cannot be read are left out."""
+
+    def invoice_lines(self, slots: Sequence[Slot]) -> tuple[InvoiceLine, ...]:
+        """The bills' lines for the destinations, counters and periods of these slots."""
+
+    def rejections(self, since: int) -> tuple[Rejection, ...]:
+        """What the provider reported as not counted since then."""
+
+    def subscription(self, destination: str) -> Subscription | None:
+        """What the provider bills this destination by; None where it does not say."""
+
+
+class Clock(Protocol):
+    """Now, in microseconds since 1970 UTC; and a pause."""
+
+    def now(self) -> int: ...
+
+    def sleep(self, microseconds: int) -> None: ...
