@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.style.house_rules import RULES, Rule, Source
+from tests.style.finding import Source
+from tests.style.house_rules import RULES, Rule
 
 ROOT = Path(__file__).parents[2]
 FILE_LINES_MAX = 400
@@ -82,13 +83,19 @@ def test_the_tree_keeps(rule: Rule):
 
 
 @each_rule
-def test_a_bad_snippet_is_caught_by(rule: Rule):
-    assert rule.violations(Source.parse(*rule.bad)) != []
+def test_each_bad_snippet_is_caught_by(rule: Rule):
+    missed = [bad for bad in rule.bad if not rule.violations(Source.parse(*bad))]
+
+    assert rule.bad
+    assert missed == []
 
 
 @each_rule
-def test_a_good_snippet_passes(rule: Rule):
-    assert rule.violations(Source.parse(*rule.good)) == []
+def test_no_good_snippet_is_caught_by(rule: Rule):
+    caught = [good for good in rule.good if rule.violations(Source.parse(*good))]
+
+    assert rule.good
+    assert caught == []
 
 
 def test_no_file_is_too_long():
