@@ -179,7 +179,8 @@ class Ledger(Protocol):
         cursor: str = "",
         limit: int = PAGE,
     ) -> Page[Entry]:
-        """Entries by (tenant, meter, line); of one slot: those that allocate to it."""
+        """Entries by (tenant, meter, line); of one slot: those that allocate to it, in the order
+        in which they were appended (the n-th made it the slot's version n)."""
 
     def head(self, tenant: str, meter: str) -> Head:
         """The end of the chain as it was stored with the last append (not recomputed)."""

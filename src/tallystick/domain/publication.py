@@ -75,6 +75,7 @@ class Publication:
     doubts                 attempts that may have reached the provider with an unknown outcome
     failures               attempts that were answered with a failure (5xx)
     resendable             no answer so far says that a resend could not help
+    read_from              an accepted publication is read back from then on
     absent, absent_at      the last reading that did not show `total`
     step                   counts the changes of this record: each is made on the one before
     """
@@ -97,6 +98,7 @@ class Publication:
     failures: int = 0
     resendable: bool = True
     accepted_at: int | None = None
+    read_from: int = 0
     absent: Decimal | None = None
     absent_at: int | None = None
     settled_at: int | None = None
@@ -224,8 +226,7 @@ def _decide_accepted(
         return _supersede_or_read(current, route, limits, now)
     if slot.total != current.total or current.absent_at is not None:
         return Step.READ
-    accepted_at = current.accepted_at if current.accepted_at is not None else now
-    return Step.READ if now >= accepted_at + limits.confirm_after else Step.WAIT
+    return Step.READ if now >= current.read_from else Step.WAIT
 
 
 def _supersede_or_read(current: Publication, route: Route, limits: Limits, now: int) -> Step:
@@ -259,7 +260,10 @@ def answered(current: Publication, answer: Answer, limits: Limits, now: int) -> 
     told = replace(current, answer=answer.detail, step=current.step + 1)
     match answer.outcome:
         case Outcome.ACCEPTED | Outcome.KNOWN:
-            return replace(told, state=State.ACCEPTED, accepted_at=now, next_at=now)
+            read_from = now + limits.confirm_after
+            return replace(
+                told, state=State.ACCEPTED, accepted_at=now, next_at=now, read_from=read_from
+            )
         case Outcome.REFUSED if current.doubts <= 1:
             # It answers the only request that can ever have reached the provider.
             return replace(told, state=State.REJECTED, settled_at=now, doubts=0)
@@ -278,6 +282,11 @@ def answered(current: Publication, answer: Answer, limits: Limits, now: int) -> 
 
 def _backoff(current: Publication, limits: Limits) -> int:
     return min(limits.backoff_max, SECOND << min(current.attempts, 20))
+
+
+def doubted(current: Publication, detail: str, now: int) -> Publication:
+    """The record after the provider reported it as not counted: a reason to read, no verdict."""
+    return replace(current, answer=detail, read_from=now, step=current.step + 1)
 
 
 def superseded(current: Publication, now: int) -> Publication:
