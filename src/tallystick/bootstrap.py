@@ -1,0 +1,98 @@
+"""The composition root: the one place that chooses a store, a publisher and a clock.
+
+Drivers are imported where they are chosen, so that a command loads only what it uses.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from tallystick.clock import FixedClock, SystemClock
+from tallystick.config import Settings
+from tallystick.domain.errors import InvalidSetting
+from tallystick.ports import Clock, Publisher, Store
+
+STORE_URLS: Final = "use sqlite:///./file.db, sqlite:////absolute/file.db or memory:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """What an entry point works with. The publisher is made when it is first asked for."""
+
+    store: Store
+    clock: Clock
+    settings: Settings
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        return publisher_for(self.settings, self.clock)
+
+
+def open_store(url: str, *, create: bool = True) -> Store:
+    """The store that the URL names, made where it does not exist (unless `create` is False).
+
+    Raises InvalidSetting for a URL that names none, StoreUnavailable where it cannot be opened.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme == "memory" and not rest:
+        from tallystick.stores.memory import MemoryStore  # noqa: PLC0415
+
+        return MemoryStore(incarnation=new_incarnation())
+    if scheme == "sqlite":
+        return _open_sqlite(_sqlite_path(url, rest), create=create)
+    if scheme == "dynamodb":
+        raise InvalidSetting(f"store {url!r}: DynamoDB is not there yet; {STORE_URLS}")
+    raise InvalidSetting(f"store {url!r} is none that we know; {STORE_URLS}")
+
+
+def _sqlite_path(url: str, rest: str) -> Path:
+    path = rest.removeprefix("///")
+    if not path or path == rest or "?" in path:
+        raise InvalidSetting(f"store {url!r} names no file; {STORE_URLS}")
+    return Path(path)
+
+
+def _open_sqlite(path: Path, *, create: bool) -> Store:
+    from tallystick.stores.sqlite import SqliteStore  # noqa: PLC0415
+
+    if not create and not path.exists():
+        raise InvalidSetting(f"there is no store at {path}; `tallystick tenants add` makes one")
+    return SqliteStore.open(path, create=create, incarnation=new_incarnation())
+
+
+def new_incarnation() -> str:
+    """A name no other storage has: 16 random hex digits."""
+    return secrets.token_hex(8)
+
+
+def publisher_for(settings: Settings, clock: Clock) -> Publisher:
+    """Stripe where its key is set; else one that shows what would be sent, and sends nothing."""
+    if settings.stripe_api_key is None:
+        from tallystick.publishers.dry_run import DryRunPublisher  # noqa: PLC0415
+
+        return DryRunPublisher()
+    from tallystick.publishers.stripe import StripePublisher  # noqa: PLC0415
+
+    return StripePublisher(
+        settings.stripe_api_key.reveal(), clock=clock, api_base=settings.stripe_api_base
+    )
+
+
+def clock_at(at: int | None) -> Clock:
+    """The system's clock, or one that stands at the given instant."""
+    return SystemClock() if at is None else FixedClock(at)
+
+
+@contextmanager
+def app_of(settings: Settings, *, at: int | None = None, create: bool = True) -> Iterator[App]:
+    """Everything wired up as the settings say; the store is closed at the end."""
+    clock = clock_at(at)
+    store = open_store(settings.store, create=create)
+    try:
+        yield App(store=store, clock=clock, settings=settings)
+    finally:
+        store.close()

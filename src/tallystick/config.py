@@ -1,0 +1,139 @@
+"""The one place that reads the environment. A secret never shows in a repr, a log or an error."""
+
+import getpass
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from tallystick.domain.errors import InvalidSetting
+from tallystick.domain.instant import HOUR, MINUTE, SECOND
+
+PREFIX: Final = "TALLYSTICK_"
+DEFAULT_STORE: Final = "sqlite:///./tallystick.db"
+GRACE_MAX: Final = 30 * MINUTE
+"""Half of the hour that Stripe leaves after a period's end."""
+
+_DURATION: Final = re.compile(r"(\d{1,6})\s*(s|m|h)")
+_UNITS: Final = (("s", SECOND), ("m", MINUTE), ("h", HOUR))
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that only `reveal` shows."""
+
+    _text: str = field(repr=False)
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __str__(self) -> str:
+        return "(secret)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment says.
+
+    store                  TALLYSTICK_STORE
+    stripe_api_key         TALLYSTICK_STRIPE_API_KEY, or the file …_API_KEY_FILE names
+    stripe_api_base        TALLYSTICK_STRIPE_API_BASE; empty means Stripe itself
+    stripe_webhook_secret  TALLYSTICK_STRIPE_WEBHOOK_SECRET, or the file …_FILE names
+    auto_onboard           TALLYSTICK_AUTO_ONBOARD: make a tenant when its first report comes
+    grace                  TALLYSTICK_GRACE: how long after an hour's end it is sealed (5m)
+    user                   who ran the command, for the audit trail
+    """
+
+    store: str = DEFAULT_STORE
+    stripe_api_key: Secret | None = None
+    stripe_api_base: str = ""
+    stripe_webhook_secret: Secret | None = None
+    auto_onboard: bool = False
+    grace: int = 5 * MINUTE
+    user: str = "unknown"
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process; InvalidSetting names the variable that cannot be meant."""
+    found = os.environ if environment is None else environment
+    return Settings(
+        store=found.get(f"{PREFIX}STORE") or DEFAULT_STORE,
+        stripe_api_key=_secret(found, f"{PREFIX}STRIPE_API_KEY"),
+        stripe_api_base=_api_base(found, f"{PREFIX}STRIPE_API_BASE"),
+        stripe_webhook_secret=_secret(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET"),
+        auto_onboard=_flag(found, f"{PREFIX}AUTO_ONBOARD"),
+        grace=_grace(found, f"{PREFIX}GRACE"),
+        user=_user(),
+    )
+
+
+def parse_duration(text: str) -> int:
+    """Microseconds in '90s', '5m' or '2h'. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError("a duration is a number and s, m or h, such as 5m")
+    return int(match[1]) * dict(_UNITS)[match[2]]
+
+
+def _secret(found: Mapping[str, str], name: str) -> Secret | None:
+    """The secret itself, or what the file named by NAME_FILE holds."""
+    path = found.get(f"{name}_FILE", "")
+    if not path:
+        text = found.get(name, "").strip()
+        return Secret(text) if text else None
+    if found.get(name):
+        raise InvalidSetting(f"set {name} or {name}_FILE, not both")
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{name}_FILE: {path!r} cannot be read") from error
+    if not text:
+        raise InvalidSetting(f"{name}_FILE: {path!r} is empty")
+    return Secret(text)
+
+
+def _api_base(found: Mapping[str, str], name: str) -> str:
+    """An https URL, or plain http to this very machine (the sandbox); keys travel over it."""
+    base = found.get(name, "").strip().rstrip("/")
+    if not base:
+        return ""
+    try:
+        url = urlsplit(base)
+        host = url.hostname
+    except ValueError:
+        raise InvalidSetting(f"{name} is not a URL") from None
+    if host and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK)):
+        return base
+    raise InvalidSetting(f"{name} must begin with https://, or with http:// and a loopback host")
+
+
+def _flag(found: Mapping[str, str], name: str) -> bool:
+    text = found.get(name, "").strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise InvalidSetting(f"{name} must be true or false")
+    return text in _TRUE
+
+
+def _grace(found: Mapping[str, str], name: str) -> int:
+    text = found.get(name, "").strip()
+    try:
+        grace = parse_duration(text) if text else 5 * MINUTE
+    except ValueError as error:
+        raise InvalidSetting(f"{name}: {error}") from error
+    if grace > GRACE_MAX:
+        raise InvalidSetting(f"{name} may be at most 30m, or bills close before usage is sent")
+    return grace
+
+
+def _user() -> str:
+    """The name of the OS user; a container may have none for its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
