@@ -132,6 +132,8 @@ class EventLog(Protocol):
 
 
 class Appended(StrEnum):
+    """What became of Entries that were to be appended."""
+
     APPENDED = "appended"
     ALREADY = "already"
     """These very Entries stand there already."""
@@ -292,7 +294,7 @@ class Catalog(Protocol):
         """All meters, each with its versions in order of effective_from."""
 
     def switch(self, name: str, value: str | None, audit: Override) -> None:
-        """Set (or with None remove) a named switch: 'pause', 'pause:TENANT', 'live_key', …"""
+        """Set (or with None remove) a named switch: such as 'pause' or 'pause:TENANT'."""
 
     def switches(self) -> dict[str, str]: ...
 

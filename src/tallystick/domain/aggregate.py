@@ -18,6 +18,8 @@ from tallystick.domain.window import Window
 
 @dataclass(frozen=True, slots=True, order=True)
 class AggregateKey:
+    """What identifies an Aggregate; the group is WHOLE or a dimension set."""
+
     tenant: str
     meter: str
     group: str

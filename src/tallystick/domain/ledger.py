@@ -169,21 +169,25 @@ def next_entries(
     `holdings` are the series' slots, newest first, in the period of whichever of the two is open;
     they are needed where `is_lowering` says so.
     """
-    last = book.last
-    total, released_total = (last.total, last.released_total) if last else (ZERO, ZERO)
-    delta = subtract(aggregate.value, total)
-    waiting = subtract(aggregate.value, released_total)
+    delta, waiting = _amounts(aggregate, book)
     if isinstance(place, Place) and route is not None and waiting:
         if not place.is_closed(now):
-            return (_released(aggregate, book, place, route, delta, waiting, holdings, now),)
+            return (_released(aggregate, book, place, route, holdings=holdings, now=now),)
         carries = aggregate.closed is Closed.CARRY
         if carries and isinstance(onward, Place) and not onward.is_closed(now):
-            return _carried(aggregate, book, onward, route, delta, waiting, holdings, now)
+            return _carried(aggregate, book, onward, route, holdings=holdings, now=now)
         place = Held(CLOSED)
     if not delta:
         return ()
     reason = place.reason if isinstance(place, Held) else ""
     return (_entry(aggregate, book, now, delta=delta, held=reason),)
+
+
+def _amounts(aggregate: Aggregate, book: Book) -> tuple[Decimal, Decimal]:
+    """(what the Aggregate changed by since the last Entry, what of it is in no slot yet)."""
+    last = book.last
+    total, released_total = (last.total, last.released_total) if last else (ZERO, ZERO)
+    return subtract(aggregate.value, total), subtract(aggregate.value, released_total)
 
 
 def _entry(
@@ -231,11 +235,11 @@ def _released(
     book: Book,
     place: Place,
     route: Route,
-    delta: Decimal,
-    released: Decimal,
+    *,
     holdings: tuple[Holding, ...],
     now: int,
 ) -> Entry:
+    delta, released = _amounts(aggregate, book)
     balance = book.balance(aggregate.period)
     allocations = allocate(
         billed=add(balance.billed, released),
@@ -291,12 +295,12 @@ def _carried(
     book: Book,
     onward: Place,
     route: Route,
-    delta: Decimal,
-    waiting: Decimal,
+    *,
     holdings: tuple[Holding, ...],
     now: int,
 ) -> tuple[Entry, ...]:
     """The linked pair: out of the closed period, into the open one. Atomic, or not at all."""
+    delta, waiting = _amounts(aggregate, book)
     line = book.head.line + 1
     out = _entry(
         aggregate,

@@ -28,6 +28,8 @@ MEMBER_LENGTH_MAX: Final = 255
 
 
 class Aggregation(StrEnum):
+    """How a meter folds its values; a closed set."""
+
     SUM = "sum"
     COUNT = "count"
     MIN = "min"
@@ -58,6 +60,8 @@ class Closed(StrEnum):
 
 
 class Operator(StrEnum):
+    """How a filter compares."""
+
     EQUAL = "eq"
     NOT_EQUAL = "ne"
     IN = "in"

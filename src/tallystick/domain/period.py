@@ -15,6 +15,8 @@ from tallystick.domain.window import Window
 
 
 class Unit(StrEnum):
+    """What an interval counts."""
+
     DAY = "day"
     WEEK = "week"
     MONTH = "month"

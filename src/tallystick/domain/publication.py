@@ -30,6 +30,8 @@ FAILURES_RESENT: Final = 2
 
 
 class State(StrEnum):
+    """Where a publication is in its life."""
+
     PENDING = "pending"
     AMBIGUOUS = "ambiguous"
     ACCEPTED = "accepted"

@@ -23,7 +23,13 @@ class Reading:
 
 
 def read(
-    slot: Slot, current: Publication, seen: Decimal, at: int, route: Route, limits: Limits
+    slot: Slot,
+    current: Publication,
+    seen: Decimal,
+    *,
+    at: int,
+    route: Route,
+    limits: Limits,
 ) -> Publication:
     """The record after the slot's total at the provider was read as `seen`, asked for at `at`."""
     quiet_from = landed_by(current, limits)

@@ -1,0 +1,163 @@
+"""Seal: let the ledger follow the Aggregates, and do nothing else.
+
+What an Entry says is decided in `domain.ledger`; this stage reads what that decision needs,
+appends the result and clears the marks. A crash anywhere leaves a mark, never a gap.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from tallystick.domain.aggregate import Aggregate, AggregateKey
+from tallystick.domain.ledger import Balance, Book, Entry, Head, Holding, is_lowering, next_entries
+from tallystick.domain.mapping import NO_MAPPING, Held
+from tallystick.domain.meter import WHOLE
+from tallystick.domain.slot import Place, Route
+from tallystick.domain.window import Window
+from tallystick.ports import Appended, Ledger, Store
+from tallystick.stages.targeting import SealLimits, Target, Targets
+
+ROUNDS_MAX = 4
+"""A pass that keeps losing races stops after this many rounds; the marks stay for the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealSummary:
+    """What one pass did: Entries appended, those of them held, Aggregates looked at, races lost."""
+
+    entries: int = 0
+    held: int = 0
+    looked_at: int = 0
+    stale: int = 0
+
+    def plus(self, other: "SealSummary") -> "SealSummary":
+        return SealSummary(
+            entries=self.entries + other.entries,
+            held=self.held + other.held,
+            looked_at=self.looked_at + other.looked_at,
+            stale=self.stale + other.stale,
+        )
+
+
+def seal(
+    store: Store,
+    routes: Mapping[str, Route],
+    now: int,
+    *,
+    limits: SealLimits,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> SealSummary:
+    """Append what every due Aggregate whose time has come is ahead of the ledger.
+
+    Safe to run twice, also at once: the loser's Entry is refused and its Aggregate stays due.
+    """
+    summary = SealSummary()
+    for _ in range(ROUNDS_MAX):
+        targets = Targets(store.catalog, routes, now, limits)
+        done = _seal_round(store.ledger, targets, now, limits.lead, on_progress)
+        summary = summary.plus(done)
+        if not done.stale:
+            break
+    return summary
+
+
+def _seal_round(
+    ledger: Ledger, targets: Targets, now: int, lead: int, on_progress: Callable[[int], None]
+) -> SealSummary:
+    summary, cursor = SealSummary(), ""
+    while True:
+        page = ledger.aggregates_due(now + lead, cursor=cursor)
+        summary = summary.plus(_seal_page(ledger, targets, page.elements, now))
+        on_progress(len(page.elements))
+        cursor = page.cursor
+        if not cursor:
+            return summary
+
+
+def _seal_page(ledger: Ledger, targets: Targets, due: Iterable[Aggregate], now: int) -> SealSummary:
+    page = _Page(ledger)
+    for aggregate in due:
+        target = targets.of(aggregate)
+        if target is None:
+            continue
+        # A dimension set goes into the ledger only where a mapping names it.
+        counts = aggregate.key.group == WHOLE or not _is_unmapped(target)
+        page.add(aggregate, _entries_for(page, aggregate, target, now) if counts else ())
+    page.flush()
+    return page.summary
+
+
+def _is_unmapped(target: Target) -> bool:
+    return isinstance(target.place, Held) and target.place.reason == NO_MAPPING
+
+
+def _entries_for(
+    page: "_Page", aggregate: Aggregate, target: Target, now: int
+) -> tuple[Entry, ...]:
+    periods = [aggregate.period]
+    if isinstance(target.onward, Place) and target.onward.period != aggregate.period:
+        periods.append(target.onward.period)
+    book = page.book(aggregate.key, periods)
+    holdings: tuple[Holding, ...] = ()
+    opened = target.open_period(aggregate.period, now)
+    if is_lowering(aggregate, book) or opened != aggregate.period:
+        # Holdings are read from the store alone, so what waits must be in it.
+        page.flush()
+        book = page.book(aggregate.key, periods)
+        holdings = page.ledger.holdings(aggregate.key, opened)
+    return next_entries(
+        aggregate,
+        book,
+        target.place,
+        target.route,
+        onward=target.onward,
+        holdings=holdings,
+        now=now,
+    )
+
+
+@dataclass
+class _Page:
+    """Entries of one page that are not written yet, and the books as they will be after them."""
+
+    ledger: Ledger
+    waiting: list[tuple[Aggregate, tuple[Entry, ...]]] = field(default_factory=list)
+    heads: dict[tuple[str, str], Head] = field(default_factory=dict)
+    balances: dict[tuple[str, str, str, Window], Balance] = field(default_factory=dict)
+    unchanged: list[tuple[AggregateKey, int]] = field(default_factory=list)
+    summary: SealSummary = SealSummary()
+
+    def book(self, key: AggregateKey, periods: list[Window]) -> Book:
+        stored = self.ledger.book(key, periods)
+        series = (key.tenant, key.meter, key.group)
+        ahead = {p: self.balances[*series, p] for p in periods if (*series, p) in self.balances}
+        head = self.heads.get((key.tenant, key.meter), stored.head)
+        return replace(stored, head=head, balances={**stored.balances, **ahead})
+
+    def add(self, aggregate: Aggregate, entries: tuple[Entry, ...]) -> None:
+        self.summary = self.summary.plus(SealSummary(looked_at=1))
+        if not entries:
+            self.unchanged.append((aggregate.key, aggregate.position))
+            return
+        self.waiting.append((aggregate, entries))
+        for entry in entries:
+            key = entry.key
+            self.heads[key.tenant, key.meter] = Head(entry.line, entry.hash)
+            balance = Balance(entry.billed, entry.allocated)
+            self.balances[key.tenant, key.meter, key.group, entry.period] = balance
+
+    def flush(self) -> None:
+        """Write what waits, then clear the marks of what is written."""
+        outcomes = self.ledger.append([entries for _, entries in self.waiting])
+        cleared = list(self.unchanged)
+        for (aggregate, entries), outcome in zip(self.waiting, outcomes, strict=True):
+            if outcome is Appended.STALE:
+                self.summary = self.summary.plus(SealSummary(stale=1))
+                continue
+            cleared.append((aggregate.key, aggregate.position))
+            held = sum(1 for entry in entries if entry.held)
+            self.summary = self.summary.plus(SealSummary(entries=len(entries), held=held))
+        self.ledger.clear_due(cleared)
+        self.waiting.clear()
+        self.unchanged.clear()
+        self.heads.clear()
+        self.balances.clear()

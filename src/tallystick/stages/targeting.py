@@ -1,0 +1,92 @@
+"""Target: which slot an Aggregate goes to now, by the settings in force for its window."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tallystick.domain.aggregate import Aggregate
+from tallystick.domain.instant import HOUR, MINUTE, floor_hour
+from tallystick.domain.mapping import NO_MAPPING, Held, mapping_for, placed
+from tallystick.domain.meter import Closed, Span
+from tallystick.domain.slot import Place, Route, last_full_hour
+from tallystick.domain.window import Window
+from tallystick.ports import Account, Catalog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealLimits:
+    """`grace`: how long after its end a window is sealed. `lead`: how long before its end the last
+    window of a period is sealed where the provider takes nothing later (the rest is a correction).
+    """
+
+    grace: int = 5 * MINUTE
+    lead: int = 10 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an Aggregate's quantity goes now, and where a carry may take it."""
+
+    place: Place | Held
+    route: Route | None
+    onward: Place | Held | None = None
+
+    def open_period(self, own: Window, now: int) -> Window:
+        """The period whose slots the next Entry may change."""
+        if isinstance(self.place, Place) and not self.place.is_closed(now):
+            return own
+        return self.onward.period if isinstance(self.onward, Place) else own
+
+
+class Targets:
+    """Answers where Aggregates go, with the settings as they stood when the pass began."""
+
+    def __init__(
+        self, catalog: Catalog, routes: Mapping[str, Route], now: int, limits: SealLimits
+    ) -> None:
+        self._catalog = catalog
+        self._routes = routes
+        self._now = now
+        self._limits = limits
+        self._watermark = now - limits.grace
+        self._accounts: dict[str, Account | None] = {}
+
+    def of(self, aggregate: Aggregate) -> Target | None:
+        """The target, or None while the window's time has not come."""
+        over = aggregate.first_sealed_at <= self._watermark
+        account = self._account(aggregate.key.tenant)
+        if account is None:
+            return Target(Held(NO_MAPPING), None) if over else None
+        window, at = aggregate.key.window, aggregate.key.window.start
+        if aggregate.span is not Span.HOUR:
+            at = last_full_hour(window, self._watermark)
+        place, route = self._placed(account, aggregate, window, at)
+        if not over and not self._is_early(aggregate, route):
+            return None
+        return Target(place, route, self._onward(account, aggregate))
+
+    def _onward(self, account: Account, aggregate: Aggregate) -> Place | Held | None:
+        """The slot of the last full hour, where the meter says that closed usage is carried."""
+        if aggregate.closed is not Closed.CARRY:
+            return None
+        last_hour = floor_hour(self._watermark) - HOUR
+        hour = Window(last_hour, last_hour + HOUR)
+        return self._placed(account, aggregate, hour, last_hour)[0]
+
+    def _account(self, tenant: str) -> Account | None:
+        if tenant not in self._accounts:
+            self._accounts[tenant] = self._catalog.account(tenant)
+        return self._accounts[tenant]
+
+    def _placed(
+        self, account: Account, aggregate: Aggregate, window: Window, at: int
+    ) -> tuple[Place | Held, Route | None]:
+        versions = tuple(m for m in account.mappings if m.meter == aggregate.key.meter)
+        mapping = mapping_for(versions, aggregate.key.group, window)
+        route = self._routes.get(mapping.route) if mapping else None
+        return placed(mapping, route, at=at, window=window, tenant=account.tenant), route
+
+    def _is_early(self, aggregate: Aggregate, route: Route | None) -> bool:
+        """Whether the window is the last before a bill that takes nothing after its end."""
+        end = aggregate.key.window.end
+        last = end == aggregate.period.end and end - self._limits.lead <= self._now
+        return route is not None and route.closes_with_period and last
