@@ -1,0 +1,131 @@
+"""The slots and their publications, in memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tallystick.domain.publication import Publication
+from tallystick.domain.reading import confirmed_after
+from tallystick.domain.slot import Slot, SlotKey
+from tallystick.ports import PAGE, Due, Page
+from tallystick.stores.memory.pages import page_of, slot_rank
+from tallystick.stores.memory.tables import Storage, Tables
+
+
+class MemoryOutbox:
+    """`tallystick.ports.Outbox` on dictionaries."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def slots_due(self, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+        with self._storage.opened() as tables:
+            found = (
+                (slot_rank(key), _due(tables, slot))
+                for key, slot in tables.slots.items()
+                if slot.due
+            )
+            return page_of(found, cursor, limit)
+
+    def slots(
+        self, *, route: str = "", destination: str = "", cursor: str = "", limit: int = PAGE
+    ) -> Page[Due]:
+        with self._storage.opened() as tables:
+            found = (
+                (slot_rank(key), _due(tables, slot))
+                for key, slot in tables.slots.items()
+                if route in ("", key.route) and destination in ("", key.destination)
+            )
+            return page_of(found, cursor, limit)
+
+    def intend(self, batch: Sequence[Publication]) -> tuple[bool, ...]:
+        intended = []
+        for publication in batch:
+            with self._storage.opened() as tables:
+                intended.append(_intended(tables, publication))
+        return tuple(intended)
+
+    def advance(self, batch: Sequence[tuple[Publication, Publication]]) -> tuple[bool, ...]:
+        advanced = []
+        for before, after in batch:
+            with self._storage.opened() as tables:
+                advanced.append(_advanced(tables, before, after))
+        return tuple(advanced)
+
+    def clear_due(self, read: Sequence[Slot]) -> None:
+        for slot in read:
+            with self._storage.opened() as tables:
+                stored = tables.slots.get(slot.key)
+                if stored is not None and _is_unchanged(stored, slot) and stored.is_settled:
+                    tables.slots[slot.key] = replace(stored, due=False)
+
+    def adjust(self, before: Slot, after: Slot) -> bool:
+        with self._storage.opened() as tables:
+            stored = tables.slots.get(before.key)
+            if stored is None or not _is_unchanged(stored, before):
+                return False
+            if stored.confirmed != before.confirmed or stored.unsettled is not None:
+                return False
+            tables.slots[before.key] = replace(
+                stored,
+                confirmed=after.confirmed,
+                earlier=after.earlier,
+                blocked=after.blocked,
+                due=after.due,
+            )
+            return True
+
+    def publications(
+        self,
+        *,
+        slot: SlotKey | None = None,
+        identifier: str = "",
+        unsettled: bool = False,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Publication]:
+        with self._storage.opened() as tables:
+            found = (
+                ((*slot_rank(p.slot), p.slot_revision), p)
+                for p in tables.publications.values()
+                if slot in (None, p.slot)
+                and identifier in ("", p.identifier)
+                and not (unsettled and p.state.is_settled)
+            )
+            return page_of(found, cursor, limit)
+
+
+def _due(tables: Tables, slot: Slot) -> Due:
+    return Due(slot, tables.publications[slot.unsettled] if slot.unsettled else None)
+
+
+def _is_unchanged(stored: Slot, read: Slot) -> bool:
+    return stored.version == read.version and stored.revision == read.revision
+
+
+def _intended(tables: Tables, publication: Publication) -> bool:
+    slot = tables.slots.get(publication.slot)
+    if slot is None or slot.unsettled is not None:
+        return False
+    if slot.revision + 1 != publication.slot_revision or slot.version != publication.slot_version:
+        return False
+    tables.publications[publication.identifier] = publication
+    tables.slots[slot.key] = replace(
+        slot, revision=publication.slot_revision, unsettled=publication.identifier
+    )
+    return True
+
+
+def _advanced(tables: Tables, before: Publication, after: Publication) -> bool:
+    stored = tables.publications.get(before.identifier)
+    if stored is None or stored.step != before.step:
+        return False
+    tables.publications[before.identifier] = after
+    if after.state.is_settled:
+        slot = tables.slots[after.slot]
+        tables.slots[after.slot] = replace(
+            slot,
+            confirmed=confirmed_after(after, slot),
+            earlier=(*slot.earlier, after.total),
+            unsettled=None,
+        )
+    return True
