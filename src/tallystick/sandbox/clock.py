@@ -1,7 +1,13 @@
 """Sandbox time: whole UTC seconds that stand still until moved, or follow the wall clock."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+
+def wall_clock() -> float:
+    """The only reading of real time in the sandbox."""
+    return time.time()
 
 
 class Clock:

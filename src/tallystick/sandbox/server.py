@@ -11,7 +11,6 @@ import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
-from socketserver import StreamRequestHandler
 from typing import Self, cast
 
 from .answers import Answer, Dropped, Request, error_answer
@@ -21,6 +20,7 @@ from .stripe_sandbox import StripeSandbox
 
 _LINE_MAX = 16_384
 _HEADERS_MAX = 100
+_IDLE_SECONDS = 120
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -33,34 +33,36 @@ class _BadRequest(Exception):
         self.answer = error_answer(status, "invalid_request_error", message)
 
 
-class _Connection(StreamRequestHandler):
-    disable_nagle_algorithm = True
-    timeout = 120
-    rbufsize = 65_536
+class _Connection:
+    """One client's connection, from its first request to its end."""
 
-    def handle(self) -> None:
-        """Answer request after request until either side closes."""
-        sandbox = cast("_Server", self.server).sandbox
-        try:
-            while True:
-                request = self._read(sandbox.settings.body_bytes_max)
-                if request is None:
-                    return
-                reply = _reply(sandbox, request)
-                if isinstance(reply, Dropped):
-                    self._cut()
-                    return
-                keep = request.headers.get("connection", "").lower() != "close"
-                self._write(reply, keep=keep)
-                if not keep:
-                    return
-        except _BadRequest as refused:
-            self._write(refused.answer, keep=False)
-        except (ConnectionError, TimeoutError):
-            return
+    def __init__(self, client: socket.socket, _: object, server: "_Server") -> None:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.settimeout(_IDLE_SECONDS)
+        self._client = client
+        with client.makefile("rb", 65_536) as self._incoming:
+            try:
+                self._converse(server.sandbox)
+            except _BadRequest as refused:
+                self._write(refused.answer, keep=False)
+            except (ConnectionError, TimeoutError):
+                return
+
+    def _converse(self, sandbox: StripeSandbox) -> None:
+        keep = True
+        while keep:
+            request = self._read(sandbox.settings.body_bytes_max)
+            if request is None:
+                return
+            reply = _reply(sandbox, request)
+            if isinstance(reply, Dropped):
+                self._cut()
+                return
+            keep = request.headers.get("connection", "").lower() != "close"
+            self._write(reply, keep=keep)
 
     def _read(self, body_bytes_max: int) -> Request | None:
-        line = self.rfile.readline(_LINE_MAX)
+        line = self._incoming.readline(_LINE_MAX)
         if not line.strip():
             return None
         parts = line.decode("latin-1").split()
@@ -75,8 +77,8 @@ class _Connection(StreamRequestHandler):
         if len(length) > 12 or int(length) > body_bytes_max:
             raise _BadRequest(413, f"The request body is larger than {body_bytes_max} bytes.")
         if headers.get("expect", "").lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = self.rfile.read(int(length)) if int(length) else b""
+            self._client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = self._incoming.read(int(length)) if int(length) else b""
         if len(body) < int(length):
             return None
         return Request(parts[0], parts[1], headers, body)
@@ -84,7 +86,7 @@ class _Connection(StreamRequestHandler):
     def _read_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
         for _ in range(_HEADERS_MAX):
-            line = self.rfile.readline(_LINE_MAX)
+            line = self._incoming.readline(_LINE_MAX)
             if line in (b"\r\n", b"\n", b""):
                 return headers
             name, _, value = line.decode("latin-1").partition(":")
@@ -100,11 +102,11 @@ class _Connection(StreamRequestHandler):
             f"Connection: {'keep-alive' if keep else 'close'}",
             *(f"{name}: {_one_line(value)}" for name, value in answer.headers.items()),
         ]
-        self.wfile.write("\r\n".join(head).encode("latin-1", "replace") + b"\r\n\r\n" + body)
+        self._client.sendall("\r\n".join(head).encode("latin-1", "replace") + b"\r\n\r\n" + body)
 
     def _cut(self) -> None:
         """Reset instead of closing in good order, as a failing network would."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
 
 def _one_line(value: str) -> str:
@@ -123,7 +125,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, sandbox: StripeSandbox, host: str, port: int) -> None:
         self.sandbox = sandbox
-        super().__init__((host, port), _Connection)
+        super().__init__((host, port), _Connection)  # type: ignore[arg-type]
 
     def server_bind(self) -> None:
         """Bind without asking the network for the host's name, which can take seconds."""

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from . import hand, reports
 from .answers import Answer, Body, Dropped, Request
-from .clock import Clock
+from .clock import Clock, wall_clock
 from .desk import Admitted, Desk, Reply
 from .faults import Fault
 from .records import Invoice, ReceivedEvent
@@ -32,7 +32,7 @@ class StripeSandbox:
         *,
         seed: int = 0,
         settings: Settings | None = None,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] = wall_clock,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._lock = threading.Lock()
