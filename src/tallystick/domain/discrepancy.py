@@ -1,6 +1,6 @@
 """A discrepancy: a difference that reconcile found, with where to look for its events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -42,3 +42,6 @@ class Discrepancy:
     @property
     def difference(self) -> Decimal:
         return self.ours - self.theirs
+
+    def because(self, detail: str) -> "Discrepancy":
+        return replace(self, detail=detail)

@@ -1,0 +1,298 @@
+"""Publish: let the provider follow the ledger, slot by slot, the intent stored before the send.
+
+What to do next with a slot is decided in `domain.publication` and `domain.reading`; this stage
+carries it out and stores what came of it. A crash at any point leaves a stored intent, which the
+next pass takes over by sending it again exactly as it was.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tallystick.domain.errors import PublisherUnavailable
+from tallystick.domain.instant import DAY, HOUR
+from tallystick.domain.publication import (
+    Answer,
+    Limits,
+    Outcome,
+    Publication,
+    State,
+    Step,
+    answered,
+    claimed,
+    decide,
+    doubted,
+    intended,
+    superseded,
+)
+from tallystick.domain.reading import Reading, read, shares
+from tallystick.domain.slot import Reads, Slot, reading_group
+from tallystick.ports import Clock, Due, Publisher, Store
+
+PAUSE: Final = "pause"
+"""The switch that stops all sending; 'pause:TENANT' stops one tenant's."""
+
+HOLD: Final = "hold"
+"""'hold:DESTINATION' is set by reconcile while a subscription is not what we bill by."""
+
+ADOPTING: Final = "adopting"
+"""The switch that a restore sets: nothing is sent until every open slot was compared."""
+
+ROUNDS_MAX: Final = 4
+CHUNK: Final = 100
+"""So many publications are claimed at once: few enough to be sent before their deadline."""
+
+OUTAGE_MIN: Final = 10
+"""When so many attempts in a row came to nothing, the pass stops: the provider is away."""
+
+REJECTIONS_SINCE: Final = 26 * HOUR
+
+
+@dataclass(kw_only=True)
+class PublishSummary:
+    """What one pass did, by outcome; and the slots that need a person, with the reason."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    stuck: dict[str, str] = field(default_factory=dict)
+    unread: str = ""
+    denied: str = ""
+    paused: bool = False
+    failures_in_a_row: int = 0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more can be sent in this pass."""
+        return bool(self.denied) or self.failures_in_a_row >= OUTAGE_MIN
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.stuck or self.unread or self.is_stopped)
+
+    def note(self, answer: Answer) -> None:
+        self.outcomes[answer.outcome] += 1
+        if answer.outcome is Outcome.DENIED:
+            self.denied = answer.detail
+        away = answer.outcome in (Outcome.UNKNOWN, Outcome.FAILED)
+        self.failures_in_a_row = self.failures_in_a_row + 1 if away else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishing:
+    """One worker's means: who sends, how, and by whose clock. `senders` runs sends side by side."""
+
+    store: Store
+    publisher: Publisher
+    clock: Clock
+    limits: Limits
+    senders: Executor | None = None
+
+    def run(self, on_progress: Callable[[int], None] = lambda _: None) -> PublishSummary:
+        """Take every due slot as far as it goes now. Safe to run twice, also at once."""
+        summary = PublishSummary()
+        switches = self.store.catalog.switches()
+        if PAUSE in switches or ADOPTING in switches:
+            summary.paused = True
+            return summary
+        stopped = self._stopped(switches)
+        for _ in range(ROUNDS_MAX):
+            if not self._round(summary, stopped, on_progress):
+                break
+        return summary
+
+    def _stopped(self, switches: Iterable[str]) -> set[str]:
+        """The destinations that get nothing new now."""
+        stopped = set[str]()
+        for kind, _, subject in (name.partition(":") for name in switches):
+            if kind == HOLD:
+                stopped.add(subject)
+            elif kind == PAUSE and (account := self.store.catalog.account(subject)):
+                stopped |= {mapping.destination for mapping in account.mappings}
+        return stopped
+
+    def _round(
+        self, summary: PublishSummary, stopped: set[str], on_progress: Callable[[int], None]
+    ) -> bool:
+        moved, cursor = False, ""
+        while True:
+            page = self.store.outbox.slots_due(cursor=cursor)
+            moved |= self._take(page.elements, summary, stopped)
+            on_progress(len(page.elements))
+            cursor = page.cursor
+            if not cursor or summary.is_stopped:
+                return moved and not summary.is_stopped
+
+    def _take(self, due: Sequence[Due], summary: PublishSummary, stopped: set[str]) -> bool:
+        """One step for each slot of a page; whether any slot can go a further step now."""
+        routes, now = self.publisher.routes, self.clock.now()
+        steps: dict[Step, list[Due]] = defaultdict(list)
+        for one in due:
+            route = routes.get(one.slot.key.route)
+            if route is None:
+                summary.stuck[str(one.slot.key)] = f"nobody publishes {one.slot.key.route}"
+                continue
+            step = decide(one.slot, one.current, route, self.limits, now)
+            if step is not Step.INTEND or one.slot.key.destination not in stopped:
+                steps[step].append(one)
+        for step in (Step.CLOSED, Step.TOO_LONG):
+            for one in steps[step]:
+                summary.stuck[str(one.slot.key)] = _why_stuck(one.slot, step)
+        self.store.outbox.clear_due([one.slot for one in steps[Step.CLEAR]])
+        summary.outcomes["cleared"] += len(steps[Step.CLEAR])
+        read_on = self._read(steps[Step.READ], steps[Step.WAIT], summary)
+        set_anew = self._supersede(steps[Step.SUPERSEDE], now)
+        self._deliver(steps[Step.SEND], self._claim, summary)
+        self._deliver(steps[Step.INTEND], self._intend, summary)
+        return read_on or set_anew
+
+    def _deliver(
+        self,
+        due: Sequence[Due],
+        secure: Callable[[Sequence[Due]], list[Publication]],
+        summary: PublishSummary,
+    ) -> None:
+        """Store what is about to be sent, and send it, a chunk at a time."""
+        for start in range(0, len(due), CHUNK):
+            if summary.is_stopped:
+                return
+            self._send(secure(due[start : start + CHUNK]), summary)
+
+    def _intend(self, due: Sequence[Due]) -> list[Publication]:
+        now, routes = self.clock.now(), self.publisher.routes
+        fresh = [
+            intended(one.slot, routes[one.slot.key.route], self.store.incarnation, self.limits, now)
+            for one in due
+        ]
+        stored = self.store.outbox.intend(fresh)
+        return [publication for publication, ours in zip(fresh, stored, strict=True) if ours]
+
+    def _claim(self, due: Sequence[Due]) -> list[Publication]:
+        now = self.clock.now()
+        pairs = [(p, claimed(p, self.limits, now)) for p in (d.current for d in due) if p]
+        stored = self.store.outbox.advance(pairs)
+        return [after for (_, after), ours in zip(pairs, stored, strict=True) if ours]
+
+    def _supersede(self, due: Iterable[Due], now: int) -> bool:
+        pairs = [(p, superseded(p, now)) for p in (d.current for d in due) if p]
+        return any(self.store.outbox.advance(pairs))
+
+    def _send(self, publications: list[Publication], summary: PublishSummary) -> None:
+        """Send what we claimed, and store each answer."""
+        if not publications:
+            return
+        sending = self.senders.map if self.senders else map
+        answers: list[Answer] = list(sending(self.publisher.send, publications))
+        now = self.clock.now()
+        pairs = [
+            (sent, answered(sent, answer, self.limits, now))
+            for sent, answer in zip(publications, answers, strict=True)
+        ]
+        self.store.outbox.advance(pairs)
+        for (sent, after), answer in zip(pairs, answers, strict=True):
+            summary.note(answer)
+            if after.state is State.REJECTED:
+                summary.stuck[str(sent.slot)] = answer.detail
+
+    def _read(self, due: Iterable[Due], waiting: Iterable[Due], summary: PublishSummary) -> bool:
+        """Read the totals that decide, and with the same calls those of the same days."""
+        wanted = list(due)
+        if not wanted:
+            return False
+        days = {_day(one.slot) for one in wanted}
+        wanted += [
+            one
+            for one in waiting
+            if one.current and one.current.state is State.ACCEPTED and _day(one.slot) in days
+        ]
+        groups = self._groups(wanted)
+        try:
+            readings = self.publisher.totals([d.slot for g in groups.values() for d in g])
+        except PublisherUnavailable as error:
+            summary.unread = str(error)
+            return False
+        pairs = [pair for reading in readings for pair in self._verdicts(groups, reading)]
+        stored = self.store.outbox.advance(pairs)
+        settled = False
+        for (_, after), ours in zip(pairs, stored, strict=True):
+            summary.outcomes[after.state if after.state.is_settled else "unseen"] += ours
+            settled |= ours and (after.state.is_settled or not after.resendable)
+        return settled
+
+    def _groups(self, due: Iterable[Due]) -> dict[str, list[Due]]:
+        """The slots to read with all others of their reading groups."""
+        routes, groups = self.publisher.routes, dict[str, list[Due]]()
+        for one in due:
+            route = routes[one.slot.key.route]
+            group = reading_group(route, one.slot)
+            if group in groups:
+                continue
+            alone = route.hourly and route.reads is Reads.HOUR
+            groups[group] = [one] if alone else self._whole_group(one.slot, group)
+        return groups
+
+    def _whole_group(self, slot: Slot, group: str) -> list[Due]:
+        key, route = slot.key, self.publisher.routes[slot.key.route]
+        found: list[Due] = []
+        cursor = ""
+        while True:
+            page = self.store.outbox.slots(
+                route=key.route, destination=key.destination, cursor=cursor
+            )
+            found += (d for d in page.elements if reading_group(route, d.slot) == group)
+            cursor = page.cursor
+            if not cursor:
+                return found
+
+    def _verdicts(
+        self, groups: dict[str, list[Due]], reading: Reading
+    ) -> Iterable[tuple[Publication, Publication]]:
+        """What the reading changes in each unsettled publication of its group."""
+        members = groups.get(reading.group, [])
+        if not members:
+            return
+        route = self.publisher.routes[members[0].slot.key.route]
+        seen = shares([(d.slot, d.current) for d in members], reading.total, route.digits_max)
+        for one in members:
+            current = one.current
+            if current is None or _is_under_way(current, reading.at):
+                continue
+            if one.slot.key in seen:
+                total = seen[one.slot.key]
+                after = read(
+                    one.slot, current, total, at=reading.at, route=route, limits=self.limits
+                )
+            else:
+                # The group's total tells nothing of this slot yet: ask again later.
+                later = reading.at + self.limits.heal_after
+                after = replace(current, next_at=later, step=current.step + 1)
+            yield current, after
+
+    def poll_rejections(self) -> int:
+        """Have every publication read that the provider reported as not counted."""
+        now = self.clock.now()
+        pairs = []
+        for rejection in self.publisher.rejections(now - REJECTIONS_SINCE):
+            found = self.store.outbox.publications(identifier=rejection.identifier).elements
+            pairs += [
+                (p, doubted(p, f"{rejection.code}: {rejection.detail}", now))
+                for p in found
+                if p.state is State.ACCEPTED and p.read_from > now
+            ]
+        return sum(self.store.outbox.advance(pairs))
+
+
+def _day(slot: Slot) -> tuple[str, str, str, int]:
+    """What one call can read at once: a counter's UTC day."""
+    key = slot.key
+    return key.route, key.destination, key.counter, key.start // DAY
+
+
+def _is_under_way(current: Publication, at: int) -> bool:
+    """Whether its sender may be sending just then, so that a reading says nothing of it."""
+    return current.state is not State.ACCEPTED and at < current.deadline
+
+
+def _why_stuck(slot: Slot, step: Step) -> str:
+    why = "is closed" if step is Step.CLOSED else "has more digits than the provider takes"
+    return f"holds {slot.confirmed} of {slot.total}: the slot {why}"

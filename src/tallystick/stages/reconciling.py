@@ -1,0 +1,238 @@
+"""Reconcile: hold the two halves together, our ledger and the provider's books, to the last unit.
+
+Slot totals against what the provider shows, closed periods against the finalised bill's lines, our
+periods against the provider's subscriptions. It lists each difference; it changes nothing but the
+switch that holds back what a changed subscription touches, and, where asked to repair, what an
+absolute slot is known to hold.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import islice
+from typing import Final
+
+from tallystick.domain.discrepancy import Discrepancy, Kind
+from tallystick.domain.instant import HOUR
+from tallystick.domain.publication import Limits, State
+from tallystick.domain.quantity import ZERO, add, equal_as_read
+from tallystick.domain.slot import Mode, Reads, Route, Slot, reading_group
+from tallystick.domain.statement import InvoiceLine
+from tallystick.domain.window import Window
+from tallystick.ports import Due, Override, Publisher, Store
+from tallystick.stages.publishing import HOLD
+from tallystick.stages.recounting import pages, recount, slot_faults, verify
+
+READ_AT_ONCE: Final = 2_000
+"""So many slots are read from the provider in one go, to bound memory."""
+
+BILL_LATENESS: Final = 2 * HOUR
+"""How long after a slot's period closed its bill must have a finalised line."""
+
+Line = tuple[str, str, Window]
+"""A bill's line: destination, counter, period."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciling:
+    """What is compared, and as of when. `limits` say how long a publication may stay unsettled."""
+
+    store: Store
+    publisher: Publisher
+    now: int
+    limits: Limits
+
+    def everything(self) -> Iterator[Discrepancy]:
+        """Events, Aggregates, ledger, chains, slots, provider, bills and subscriptions."""
+        yield from recount(self.store, self.now)
+        yield from verify(self.store, self.now)
+        yield from self.provider()
+        yield from self.subscriptions()
+
+    def provider(self) -> Iterator[Discrepancy]:
+        """Every slot against its Entries and the provider; every closed period against its bill."""
+        ours: dict[Line, Decimal] = defaultdict(lambda: ZERO)
+        theirs: dict[Line, Decimal] = defaultdict(lambda: ZERO)
+        examples: dict[Line, Slot] = {}
+        for batch in self._slots_by_group():
+            yield from self._compared(batch, theirs)
+            for one in batch:
+                line = line_of(one.slot)
+                ours[line] = add(ours[line], one.slot.total)
+                examples[line] = one.slot
+        yield from self._bills(ours, theirs, examples)
+
+    def _slots_by_group(self) -> Iterator[list[Due]]:
+        """All slots, some thousand at a time; no reading group is cut in two."""
+        slots = pages(lambda cursor: self.store.outbox.slots(cursor=cursor))
+        batch: list[Due] = []
+        for one in slots:
+            full = len(batch) >= READ_AT_ONCE
+            if full and self._group(batch[-1].slot) != self._group(one.slot):
+                yield batch
+                batch = []
+            batch.append(one)
+        if batch:
+            yield batch
+
+    def _group(self, slot: Slot) -> str:
+        return reading_group(self.publisher.routes[slot.key.route], slot)
+
+    def _compared(self, batch: list[Due], theirs: dict[Line, Decimal]) -> Iterator[Discrepancy]:
+        readings = {r.group: r.total for r in self.publisher.totals([d.slot for d in batch])}
+        groups: dict[str, list[Due]] = defaultdict(list)
+        for one in batch:
+            groups[self._group(one.slot)].append(one)
+            yield from slot_faults(self.store, one.slot, self.now)
+            yield from self._stuck(one)
+        for group, members in groups.items():
+            if group not in readings:
+                continue
+            line = line_of(members[0].slot)
+            theirs[line] = add(theirs[line], readings[group])
+            yield from self._group_fault(members, readings[group])
+
+    def _group_fault(self, members: list[Due], shown: Decimal) -> Iterator[Discrepancy]:
+        if any(d.current or d.slot.confirmed is None for d in members):
+            return
+        expected = ZERO
+        for one in members:
+            expected = add(expected, one.slot.confirmed or ZERO)
+        route = self.publisher.routes[members[0].slot.key.route]
+        if not equal_as_read(expected, shown, route.digits_max):
+            yield self._of(
+                Kind.PROVIDER, members[-1].slot, expected, shown, "the provider's total changed"
+            )
+
+    def _stuck(self, one: Due) -> Iterator[Discrepancy]:
+        """What is not delivered and will not be by itself, or is in doubt for too long."""
+        slot, current = one.slot, one.current
+        confirmed = ZERO if slot.confirmed is None else slot.confirmed
+        if current is not None:
+            old = self.now >= current.intended_at + self.limits.resend_for
+            if current.state is not State.ACCEPTED and old:
+                detail = f"{current.identifier}: {current.answer}"
+                yield self._of(Kind.AMBIGUOUS, slot, current.total, confirmed, detail)
+        elif slot.blocked:
+            yield self._of(Kind.BLOCKED, slot, slot.total, confirmed, slot.blocked)
+        elif slot.total != slot.confirmed:
+            closed = slot.place.is_closed(self.now)
+            detail = "the slot is closed" if closed else "waits for the next publish"
+            yield self._of(Kind.UNDELIVERED, slot, slot.total, confirmed, detail)
+
+    def _of(
+        self, kind: Kind, slot: Slot, ours: Decimal, theirs: Decimal, detail: str
+    ) -> Discrepancy:
+        return Discrepancy(
+            kind=kind,
+            subject=str(slot.key),
+            ours=ours,
+            theirs=theirs,
+            detail=detail,
+            found_at=self.now,
+        )
+
+    def _bills(
+        self,
+        ours: dict[Line, Decimal],
+        theirs: dict[Line, Decimal],
+        examples: dict[Line, Slot],
+    ) -> Iterator[Discrepancy]:
+        closed = [line for line in ours if self._is_billed_by_now(examples[line])]
+        found = {
+            (line.destination, line.counter, line.period): line
+            for line in self.publisher.invoice_lines([examples[line] for line in closed])
+            if line.finalized_at is not None
+        }
+        for line in closed:
+            slot, bill = examples[line], found.get(line)
+            billed = bill.quantity if bill else ZERO
+            if equal_as_read(ours[line], billed):
+                continue
+            # What reached the provider and is not on the bill was accepted too late.
+            kind = Kind.NOT_BILLED if equal_as_read(ours[line], theirs[line]) else Kind.INVOICE
+            yield self._of(kind, slot, ours[line], billed, _bill_detail(bill))
+
+    def _is_billed_by_now(self, slot: Slot) -> bool:
+        route = self.publisher.routes[slot.key.route]
+        return self.now >= slot.place.period.end + route.closes_after + BILL_LATENESS
+
+    def subscriptions(self) -> Iterator[Discrepancy]:
+        """Our tenants' periods against what the provider bills them by; differences are held."""
+        switches = self.store.catalog.switches()
+        for account in pages(lambda cursor: self.store.catalog.accounts(cursor=cursor)):
+            period = account.tenant.period_at(self.now)
+            for destination in sorted({m.destination for m in account.mappings}):
+                fault = self._subscription_fault(destination, period)
+                held = f"{HOLD}:{destination}" in switches
+                self._hold(destination, fault, is_held=held)
+                if fault:
+                    yield Discrepancy(
+                        kind=Kind.SUBSCRIPTION,
+                        tenant=account.tenant.id,
+                        subject=destination,
+                        ours=ZERO,
+                        theirs=ZERO,
+                        detail=fault,
+                        found_at=self.now,
+                    )
+
+    def _subscription_fault(self, destination: str, period: Window) -> str:
+        subscription = self.publisher.subscription(destination)
+        if subscription is None:
+            return ""
+        if subscription.paused or subscription.status not in ("active", "trialing", "past_due"):
+            return f"the subscription is {'paused' if subscription.paused else subscription.status}"
+        if subscription.period != period:
+            return f"the provider bills {subscription.period}, our terms say {period}"
+        return ""
+
+    def _hold(self, destination: str, fault: str, *, is_held: bool) -> None:
+        if bool(fault) == is_held:
+            return
+        audit = Override(
+            at=self.now,
+            who="reconcile",
+            why=fault or "the subscription is as our terms say",
+            action="hold" if fault else "release",
+            subject=destination,
+        )
+        self.store.catalog.switch(f"{HOLD}:{destination}", fault or None, audit)
+
+    def repair(self) -> int:
+        """Have every absolute slot whose total at the provider changed set again.
+
+        Only slots that are read alone and have nothing in flight: setting them cannot over-bill.
+        Returns how many.
+        """
+        repaired = 0
+        for batch in self._slots_by_group():
+            settled = {self._group(d.slot): d.slot for d in batch if self._is_repairable(d)}
+            for reading in self.publisher.totals(list(settled.values())):
+                slot = settled[reading.group]
+                confirmed = slot.confirmed
+                if confirmed is not None and not equal_as_read(confirmed, reading.total):
+                    after = replace(slot, confirmed=reading.total, due=True)
+                    repaired += self.store.outbox.adjust(slot, after)
+        return repaired
+
+    def _is_repairable(self, one: Due) -> bool:
+        route: Route = self.publisher.routes[one.slot.key.route]
+        alone = route.hourly and route.reads is Reads.HOUR
+        closed = one.slot.place.is_closed(self.now)
+        return route.mode is Mode.ABSOLUTE and alone and one.current is None and not closed
+
+
+def line_of(slot: Slot) -> Line:
+    """The bill's line that the slot is on."""
+    return slot.key.destination, slot.key.counter, slot.place.period
+
+
+def _bill_detail(bill: InvoiceLine | None) -> str:
+    return f"invoice {bill.invoice}" if bill else "no finalised line"
+
+
+def first(found: Iterable[Discrepancy], limit: int) -> list[Discrepancy]:
+    """The first so many: enough to act on, bounded in memory."""
+    return list(islice(found, limit))

@@ -1,0 +1,155 @@
+"""Recount: hold our own half together, from the events to the slots, without asking the provider.
+
+Aggregate = the fold of its live events; a key's Entries = its Aggregate; the chain is unbroken; a
+slot's total = the sum of its Entries. Whatever differs is named, and nothing is changed.
+"""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution, refold, value_of
+from tallystick.domain.discrepancy import Discrepancy, Kind
+from tallystick.domain.ledger import Entry, first_broken
+from tallystick.domain.mapping import BEFORE_PUBLISH_FROM
+from tallystick.domain.meter import WHOLE
+from tallystick.domain.quantity import ONE, ZERO, add
+from tallystick.domain.slot import Slot
+from tallystick.ports import Page, Store, T
+
+
+def pages(page_after: Callable[[str], Page[T]]) -> Iterator[T]:
+    """Every element of a listing, page after page."""
+    cursor = ""
+    while True:
+        page = page_after(cursor)
+        yield from page.elements
+        cursor = page.cursor
+        if not cursor:
+            return
+
+
+def recount(store: Store, now: int, *, tenant: str = "") -> Iterator[Discrepancy]:
+    """Every difference between events, Aggregates and ledger; of one tenant where given."""
+    found = pages(lambda cursor: store.events.aggregates(tenant=tenant, cursor=cursor))
+    for aggregate in found:
+        yield from _aggregate_faults(store, aggregate, now)
+        yield from _ledger_faults(store, aggregate, now)
+
+
+def subject_of(key: AggregateKey) -> str:
+    """How a discrepancy names an Aggregate: tenant/meter/group/window."""
+    return "/".join((key.tenant, key.meter, key.group, str(key.window)))
+
+
+def _aggregate_faults(store: Store, aggregate: Aggregate, now: int) -> Iterator[Discrepancy]:
+    live, position = live_contributions(store, aggregate.key)
+    tally = refold(live.values())
+    counted = value_of(aggregate.aggregation, tally)
+    if (tally.count, counted, position) == (
+        aggregate.tally.count,
+        aggregate.value,
+        aggregate.position,
+    ):
+        return
+    yield _of(aggregate.key, Kind.AGGREGATE, counted, aggregate.value, now).because(
+        f"{tally.count} live events in {position} changes fold to {counted}; the Aggregate says "
+        f"{aggregate.value} of {aggregate.tally.count} in {aggregate.position}"
+    )
+
+
+def live_contributions(
+    store: Store, key: AggregateKey, upto: int | None = None
+) -> tuple[dict[str, Contribution], int]:
+    """The contributions that count, by event key, up to a position; and the last position."""
+    live: dict[str, Contribution] = {}
+    position = 0
+    while changes := store.events.changes(key, after=position, upto=upto):
+        for change in changes:
+            if change.removed:
+                live.pop(change.contribution.event_key, None)
+            else:
+                live[change.contribution.event_key] = change.contribution
+        position = changes[-1].position
+    return live, position
+
+
+def _ledger_faults(store: Store, aggregate: Aggregate, now: int) -> Iterator[Discrepancy]:
+    key = aggregate.key
+    book = store.ledger.book(key, [aggregate.period])
+    last = book.last
+    total = last.total if last else ZERO
+    if total != aggregate.value and not aggregate.due and (key.group == WHOLE or last):
+        yield _of(key, Kind.LEDGER, total, aggregate.value, now).because(
+            "the Aggregate changed without a mark, or the Entry was altered"
+        )
+    if last is None:
+        return
+    if last.released_total != last.total and last.held != BEFORE_PUBLISH_FROM:
+        yield _of(key, Kind.HELD, last.total, last.released_total, now).because(last.held)
+    balance = book.balance(aggregate.period)
+    over = balance.allocated - max(balance.billed, ZERO)
+    if over >= ONE and aggregate.period.end <= now:
+        yield _of(key, Kind.CREDIT, balance.billed, balance.allocated, now).because(
+            "the closed period's slots hold more than is to be billed"
+        )
+
+
+def _of(key: AggregateKey, kind: Kind, ours: Decimal, theirs: Decimal, now: int) -> Discrepancy:
+    return Discrepancy(
+        kind=kind,
+        tenant=key.tenant,
+        meter=key.meter,
+        subject=subject_of(key),
+        ours=ours,
+        theirs=theirs,
+        found_at=now,
+    )
+
+
+def verify(store: Store, now: int) -> Iterator[Discrepancy]:
+    """What is wrong with the ledger's chains: the first broken line of each (tenant, meter)."""
+    for tenant, meter in chains(store):
+        entries = entries_of(store, tenant, meter)
+        fault = first_broken(entries, store.ledger.head(tenant, meter))
+        if fault:
+            yield Discrepancy(
+                kind=Kind.CHAIN,
+                tenant=tenant,
+                meter=meter,
+                subject=f"{tenant}/{meter}",
+                ours=ZERO,
+                theirs=ZERO,
+                detail=fault,
+                found_at=now,
+            )
+
+
+def chains(store: Store) -> Iterator[tuple[str, str]]:
+    """Every (tenant, meter) that may have a chain."""
+    meters = [versions[0].id for versions in store.catalog.meters()]
+    for account in pages(lambda cursor: store.catalog.accounts(cursor=cursor)):
+        for meter in meters:
+            yield account.tenant.id, meter
+
+
+def entries_of(store: Store, tenant: str, meter: str) -> Iterator[Entry]:
+    """A whole chain, in order."""
+    return pages(lambda cursor: store.ledger.entries(tenant=tenant, meter=meter, cursor=cursor))
+
+
+def slot_faults(store: Store, slot: Slot, now: int) -> Iterator[Discrepancy]:
+    """Whether the slot's running total is the sum of the Entries that allocate to it."""
+    total = ZERO
+    for entry in pages(lambda cursor: store.ledger.entries(slot=slot.key, cursor=cursor)):
+        for allocation in entry.allocations:
+            if allocation.place.slot == slot.key:
+                total = add(total, allocation.quantity)
+    if total != slot.total:
+        yield Discrepancy(
+            kind=Kind.SLOT,
+            subject=str(slot.key),
+            ours=total,
+            theirs=slot.total,
+            detail="the slot's running total is not the sum of its Entries",
+            found_at=now,
+        )
