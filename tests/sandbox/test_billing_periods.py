@@ -225,9 +225,7 @@ def test_a_removed_items_usage_is_billed_nowhere(shop: Shop) -> None:
     shop.report(customer, "100", at=NOON)
     item = subscription["items"]["data"][0].id
 
-    shop.stripe.v1.subscriptions.update(
-        subscription.id, {"items": [{"id": item, "deleted": True}]}
-    )
+    shop.stripe.v1.subscriptions.update(subscription.id, {"items": [{"id": item, "deleted": True}]})
     shop.sandbox.set_time(MONTH_END + HOUR)
 
     assert shop.invoices()[0].lines.data == []

@@ -102,7 +102,7 @@ def test_timestamps_reach_35_days_back_and_5_minutes_ahead(shop: Shop, offset, c
 
 
 @pytest.mark.parametrize("inactive", [False, True])
-def test_an_unknown_or_inactive_meter_is_refused_at_once(shop: Shop, inactive: bool) -> None:
+def test_an_unknown_or_inactive_meter_is_refused_at_once(shop: Shop, *, inactive: bool) -> None:
     customer = shop.customer()
     if inactive:
         shop.stripe.v1.billing.meters.deactivate(shop.meter())
