@@ -59,9 +59,11 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of one Recording: the receipt, and the Aggregates it counts in.
+    """What became of one Recording: the receipt, and the Aggregates it changed (a duplicate and a
+    conflict: none).
 
-    `refused` is set where nothing was stored, because a total would overflow.
+    `refused` is set where nothing was stored, because a total would overflow. Its receipt is then
+    CONFLICT, the only one that does not say counted.
     """
 
     receipt: Receipt
