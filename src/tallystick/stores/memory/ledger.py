@@ -14,7 +14,7 @@ from tallystick.stores.memory.tables import Series, Storage, Tables
 
 
 class MemoryLedger:
-    """`tallystick.ports.Ledger` on dictionaries."""
+    """`tallystick.ports.Ledger` on dictionaries; `entries` keeps the order of appending."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -77,11 +77,11 @@ class MemoryLedger:
     ) -> Page[Entry]:
         with self._storage.opened() as tables:
             found = (
-                (rank, entry)
-                for rank, entry in tables.entries.items()
+                (rank if slot is None else (place,), entry)
+                for place, (rank, entry) in enumerate(tables.entries.items())
                 if tenant in ("", entry.key.tenant)
                 and meter in ("", entry.key.meter)
-                and (slot is None or slot in (a.place.slot for a in entry.allocations))
+                and (slot is None or slot in _slots_of(entry))
             )
             return page_of(found, cursor, limit)
 
@@ -142,12 +142,18 @@ def _is_next(tables: Tables, entry: Entry) -> bool:
 
 def _raised(tables: Tables, entries: tuple[Entry, ...]) -> dict[SlotKey, Slot]:
     raised: dict[SlotKey, Slot] = {}
-    for allocation in (a for entry in entries for a in entry.allocations):
-        key = allocation.place.slot
-        slot = raised.get(key) or tables.slots.get(key) or Slot(place=allocation.place)
-        total = add(slot.total, allocation.quantity)
-        raised[key] = replace(slot, total=total, version=slot.version + 1, due=True)
+    for entry in entries:
+        for allocation in entry.allocations:
+            key = allocation.place.slot
+            slot = raised.get(key) or tables.slots.get(key) or Slot(place=allocation.place)
+            raised[key] = replace(slot, total=add(slot.total, allocation.quantity), due=True)
+        for key in _slots_of(entry):
+            raised[key] = replace(raised[key], version=raised[key].version + 1)
     return raised
+
+
+def _slots_of(entry: Entry) -> set[SlotKey]:
+    return {allocation.place.slot for allocation in entry.allocations}
 
 
 def _write(tables: Tables, entry: Entry) -> None:

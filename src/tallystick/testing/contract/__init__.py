@@ -1,0 +1,37 @@
+"""The contract that every store is held to: abstract suites, one a promise.
+
+Make a class of it where your tests are, and give it a store:
+
+    class TestMyStore(StoreContract):
+        def make_store(self, folder): return MyStore(folder / "my.db")
+        def opener(self, store): return functools.partial(MyStore, store.path)
+"""
+
+import pytest
+
+# Before they are imported, so that a failing assert shows what it compared.
+pytest.register_assert_rewrite(
+    *(
+        f"tallystick.testing.contract.{name}"
+        for name in (
+            "steps",
+            "counted",
+            "idempotent",
+            "conditional",
+        )
+    )
+)
+
+from tallystick.testing.contract.conditional import ConditionalContract  # noqa: E402
+from tallystick.testing.contract.counted import CountedContract  # noqa: E402
+from tallystick.testing.contract.idempotent import IdempotentContract  # noqa: E402
+
+__all__ = ["StoreContract"]
+
+
+class StoreContract(
+    CountedContract,
+    IdempotentContract,
+    ConditionalContract,
+):
+    """Every promise of `tallystick.ports.Store`."""

@@ -1,0 +1,66 @@
+"""What a store's test class fills in, and how it says what its store does not promise."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from tallystick.ports import Store
+
+NONE_EXEMPT: Mapping[str, str] = MappingProxyType({})
+
+
+class StoreHooks:
+    """The hooks of every suite. Only `make_store` is always needed.
+
+    A test that a store cannot pass is named with its reason where the class is made, and is then
+    no part of it: `class TestMine(StoreContract, exempt={"test_…": "because …"})`.
+    """
+
+    def __init_subclass__(cls, exempt: Mapping[str, str] = NONE_EXEMPT) -> None:
+        for name, reason in exempt.items():
+            if not hasattr(cls, name) or not reason:
+                raise TypeError(f"{cls.__name__}: no test {name!r} to exempt, or no reason given")
+            setattr(cls, name, None)
+
+    def make_store(self, folder: Path) -> Store:
+        """An empty store; what it keeps lies in the folder."""
+        raise NotImplementedError
+
+    def reopen(self, store: Store) -> Store:
+        """Close the store, and open what it kept anew."""
+        store.close()
+        return self.opener(store)()
+
+    def open_second(self, store: Store) -> Store:
+        """A second handle on the same storage; the store itself where there can be only one."""
+        return self.opener(store)()
+
+    def opener(self, store: Store) -> Callable[[], Store]:
+        """What opens the same storage in whatever process; it must be picklable."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        made = self.make_store(tmp_path)
+        yield made
+        made.close()
+
+    @contextmanager
+    def reopened(self, store: Store) -> Iterator[Store]:
+        again = self.reopen(store)
+        try:
+            yield again
+        finally:
+            again.close()
+
+    @contextmanager
+    def second(self, store: Store) -> Iterator[Store]:
+        other = self.open_second(store)
+        try:
+            yield other
+        finally:
+            if other is not store:
+                other.close()
