@@ -311,6 +311,20 @@ def _carried(
         moved=-waiting,
         linked_line=line + 1,
     )
+    return (out, _arrived(aggregate, book, out, onward=onward, route=route, holdings=holdings))
+
+
+def _arrived(
+    aggregate: Aggregate,
+    book: Book,
+    out: Entry,
+    *,
+    onward: Place,
+    route: Route,
+    holdings: tuple[Holding, ...],
+) -> Entry:
+    """The second of a linked pair: what `out` moved away arrives in the open period."""
+    quantity = -out.moved
     after = Book(
         head=Head(out.line, out.hash),
         last=out,
@@ -318,12 +332,50 @@ def _carried(
     )
     balance = after.balance(onward.period)
     allocations = allocate(
-        billed=add(balance.billed, waiting),
+        billed=add(balance.billed, quantity),
         allocated=balance.allocated,
         place=onward,
         route=route,
         holdings=holdings,
-        now=now,
+        now=out.sealed_at,
     )
-    into = replace(aggregate, period=onward.period)
-    return (out, _entry(into, after, now, moved=waiting, allocations=allocations, linked_line=line))
+    into = replace(aggregate, period=onward.period, position=out.position)
+    return _entry(
+        into,
+        after,
+        out.sealed_at,
+        moved=quantity,
+        allocations=allocations,
+        linked_line=out.line,
+    )
+
+
+def carried_undelivered(
+    aggregate: Aggregate,
+    book: Book,
+    undelivered: Allocation,
+    *,
+    onward: Place,
+    route: Route,
+    holdings: tuple[Holding, ...],
+    now: int,
+) -> tuple[Entry, ...]:
+    """The linked pair that takes a quantity out of a slot that closed before it was delivered.
+
+    `undelivered` is what the slot holds of this key and the provider never got. Only a slot with
+    nothing in flight may be asked about. Needs an Entry of the key to follow.
+    """
+    if book.last is None:
+        return ()
+    # The pair tells nothing new of the Aggregate, so it reaches no further than the line before.
+    still = replace(aggregate, position=book.last.position)
+    line, quantity = book.head.line + 1, undelivered.quantity
+    out = _entry(
+        still,
+        book,
+        now,
+        moved=-quantity,
+        allocations=(replace(undelivered, quantity=-quantity),),
+        linked_line=line + 1,
+    )
+    return (out, _arrived(still, book, out, onward=onward, route=route, holdings=holdings))

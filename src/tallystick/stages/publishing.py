@@ -52,10 +52,12 @@ REJECTIONS_SINCE: Final = 26 * HOUR
 
 @dataclass(kw_only=True)
 class PublishSummary:
-    """What one pass did, by outcome; and the slots that need a person, with the reason."""
+    """What one pass did, by outcome; the slots that need a person, with the reason; and those
+    that closed with something undelivered, which may be carried."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     stuck: dict[str, str] = field(default_factory=dict)
+    closed: list[Slot] = field(default_factory=list)
     unread: str = ""
     denied: str = ""
     paused: bool = False
@@ -138,6 +140,7 @@ class Publishing:
         for step in (Step.CLOSED, Step.TOO_LONG):
             for one in steps[step]:
                 summary.stuck[str(one.slot.key)] = _why_stuck(one.slot, step)
+        summary.closed += [one.slot for one in steps[Step.CLOSED]]
         self.store.outbox.clear_due([one.slot for one in steps[Step.CLEAR]])
         summary.outcomes["cleared"] += len(steps[Step.CLEAR])
         read_on = self._read(steps[Step.READ], steps[Step.WAIT], summary)

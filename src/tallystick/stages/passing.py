@@ -1,0 +1,50 @@
+"""One pass: seal, carry, publish. What the hourly loop, `tallystick run` and the demo all do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tallystick.domain.errors import PublisherUnavailable
+from tallystick.stages.carrying import carry
+from tallystick.stages.publishing import Publishing, PublishSummary
+from tallystick.stages.sealing import SealSummary, seal
+from tallystick.stages.targeting import SealLimits
+
+
+@dataclass(frozen=True, slots=True)
+class PassSummary:
+    """What the steps of one pass did, and how many pairs were carried."""
+
+    sealed: SealSummary
+    published: PublishSummary
+    carried: int
+
+
+def one_pass(
+    publishing: Publishing,
+    limits: SealLimits,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> PassSummary:
+    """Seal what is due, publish what is due, and carry on what its slot no longer takes.
+
+    Safe to run at any time, twice, and at once: every write is conditioned on what was read.
+    """
+    store, routes = publishing.store, publishing.publisher.routes
+    now = publishing.clock.now()
+    sealed = seal(store, routes, now, limits=limits, on_progress=on_progress)
+    unheard = _poll(publishing)
+    published = publishing.run(on_progress)
+    carried = carry(store, routes, published.closed, now, limits=limits)
+    if carried:
+        again = publishing.run(on_progress)
+        published = published if again.is_stopped else again
+    published.unread = published.unread or unheard
+    return PassSummary(sealed, published, carried)
+
+
+def _poll(publishing: Publishing) -> str:
+    """Ask for late refusals; why the provider could not be asked, if so. Sending goes on then."""
+    try:
+        publishing.poll_rejections()
+    except PublisherUnavailable as error:
+        return str(error)
+    return ""
