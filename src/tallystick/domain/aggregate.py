@@ -12,7 +12,7 @@ from decimal import Decimal
 from tallystick.domain.event import Event
 from tallystick.domain.meter import Aggregation, Closed, Meter, Span, first_sealed_at, measured
 from tallystick.domain.quantity import ONE, ZERO, add, quotient, subtract
-from tallystick.domain.tenant import Tenant
+from tallystick.domain.tenant import Calendar
 from tallystick.domain.window import Window
 
 
@@ -84,21 +84,21 @@ class Aggregate:
 
 
 def contributions(
-    event: Event, tenant: Tenant, meters: Iterable[Meter]
+    event: Event, tenant: Calendar, meters: Iterable[Meter]
 ) -> tuple[Contribution, ...]:
     """What the event adds to each Aggregate of the meters that match it. InvalidReport if it can't.
 
     `meters` are those in force for the event's billing period.
     """
     found: list[Contribution] = []
+    period = tenant.period_at(event.occurred_at)
     for meter in meters:
         if not meter.matches(event):
             continue
         value, member = measured(meter, event)
         window = meter.window_at(tenant, event.occurred_at)
-        period = tenant.period_at(event.occurred_at)
-        found += (
-            Contribution(
+        for group in meter.groups(event):
+            added = Contribution(
                 key=AggregateKey(event.tenant, meter.id, group, window),
                 aggregation=meter.aggregation,
                 span=meter.span,
@@ -110,8 +110,7 @@ def contributions(
                 occurred_at=event.occurred_at,
                 event_key=event.key,
             )
-            for group in meter.groups(event)
-        )
+            found.append(added)
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from tallystick.domain.errors import FieldError, InvalidReport, InvalidSetting
 from tallystick.domain.event import Event, canonical_json
 from tallystick.domain.instant import EARLIEST, HOUR, floor_hour
 from tallystick.domain.quantity import ONE, QuantityError, parse_quantity
-from tallystick.domain.tenant import Tenant
+from tallystick.domain.tenant import Calendar
 from tallystick.domain.window import Window
 
 WHOLE: Final = ""
@@ -128,9 +128,11 @@ class Meter:
             raise InvalidSetting("a meter has at most 8 dimensions and 32 filters")
 
     def matches(self, event: Event) -> bool:
-        return event.code == self.code and all(f.matches(event) for f in self.filters)
+        if event.code != self.code:
+            return False
+        return not self.filters or all(f.matches(event) for f in self.filters)
 
-    def window_at(self, tenant: Tenant, at: int) -> Window:
+    def window_at(self, tenant: Calendar, at: int) -> Window:
         if self.span is Span.HOUR:
             return tenant.hour_at(at)
         return tenant.day_at(at) if self.span is Span.DAY else tenant.period_at(at)
@@ -166,11 +168,11 @@ def first_sealed_at(span: Span, window: Window) -> int:
 
 def value_at(event: Event, path: str) -> object | None:
     """What the path finds in the event; None where there is nothing (JSON null included)."""
-    if path == "quantity":
+    if path in ("quantity", "$.quantity"):
         return event.quantity
     found: object = event.attributes()
     for step in path.removeprefix("$.").removeprefix("properties.").split("."):
-        if not isinstance(found, Mapping) or step not in found:
+        if not isinstance(found, dict) or step not in found:
             return None
         found = found[step]
     return found

@@ -8,7 +8,7 @@ start: a window never straddles a day or a bill.
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tallystick.domain.errors import InvalidSetting
@@ -18,6 +18,16 @@ from tallystick.domain.period import Interval, period_containing
 from tallystick.domain.window import Window
 
 NAME_LENGTH_MAX: Final = 255
+
+
+class Calendar(Protocol):
+    """What cuts a tenant's time: the tenant itself, or something that remembers its windows."""
+
+    def period_at(self, at: int) -> Window: ...
+
+    def day_at(self, at: int) -> Window: ...
+
+    def hour_at(self, at: int) -> Window: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
