@@ -1,0 +1,143 @@
+"""Metering: what an event adds to which Aggregates, by the meters that are in force for it.
+
+The rulebook keeps what the catalog said at one revision, and the windows that a tenant's time was
+cut into: thousands of events of an hour ask for the same ones.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from tallystick.domain.aggregate import Contribution, contributions
+from tallystick.domain.dead_letter import Reason
+from tallystick.domain.errors import FieldError, InvalidReport
+from tallystick.domain.event import Event
+from tallystick.domain.instant import HOUR
+from tallystick.domain.meter import Meter, in_force
+from tallystick.domain.tenant import Tenant
+from tallystick.domain.window import Window
+from tallystick.ports import Catalog
+
+HOURS_KEPT: Final = 512
+TENANTS_KEPT: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why an event cannot be counted; `waits_for` names what would change that."""
+
+    reason: Reason
+    errors: tuple[FieldError, ...]
+    waits_for: str = ""
+
+
+@dataclass(slots=True)
+class TenantCalendar:
+    """A tenant's windows, remembered by hour; within the tenant's terms they never change."""
+
+    tenant: Tenant
+    _hours: dict[int, tuple[Window, Window, Window]] = field(default_factory=dict)
+
+    def hour_at(self, at: int) -> Window:
+        return self._windows_at(at)[0]
+
+    def day_at(self, at: int) -> Window:
+        return self._windows_at(at)[1]
+
+    def period_at(self, at: int) -> Window:
+        return self._windows_at(at)[2]
+
+    def _windows_at(self, at: int) -> tuple[Window, Window, Window]:
+        found = self._hours.get(at // HOUR)
+        if found is not None and found[0].start <= at < found[0].end:
+            return found
+        if len(self._hours) >= HOURS_KEPT:
+            self._hours.clear()
+        tenant = self.tenant
+        found = (tenant.hour_at(at), tenant.day_at(at), tenant.period_at(at))
+        self._hours[at // HOUR] = found
+        return found
+
+
+class Rulebook:
+    """The catalog's tenants and meters, as they were at one revision."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._revision = -1
+        self._by_code: dict[str, list[tuple[Meter, ...]]] = {}
+        self._in_force: dict[tuple[str, Window], tuple[Meter, ...]] = {}
+        self._tenants: dict[str, TenantCalendar | None] = {}
+
+    def refresh(self) -> bool:
+        """Forget what an older revision said; True where there is a newer one."""
+        revision = self._catalog.revision()
+        if revision == self._revision:
+            return False
+        self._by_code = _index(self._catalog.meters())
+        self._in_force = {}
+        self._tenants = {}
+        self._revision = revision
+        return True
+
+    def calendar(self, tenant: str) -> TenantCalendar | None:
+        """The tenant's windows; None for a tenant that this revision does not have."""
+        try:
+            return self._tenants[tenant]
+        except KeyError:
+            pass
+        if len(self._tenants) >= TENANTS_KEPT:
+            self._tenants.clear()
+        account = self._catalog.account(tenant)
+        found = None if account is None else TenantCalendar(account.tenant)
+        self._tenants[tenant] = found
+        return found
+
+    def meters(self, code: str, period: Window) -> tuple[Meter, ...]:
+        """The meters that read the code in this billing period."""
+        try:
+            return self._in_force[code, period]
+        except KeyError:
+            pass
+        versions = self._by_code.get(code, [])
+        found = tuple(m for m in (in_force(v, period) for v in versions) if m.code == code)
+        if len(self._in_force) >= TENANTS_KEPT:
+            self._in_force.clear()
+        self._in_force[code, period] = found
+        return found
+
+
+def _index(meters: tuple[tuple[Meter, ...], ...]) -> dict[str, list[tuple[Meter, ...]]]:
+    """The meters by every code that one of their versions reads."""
+    index: dict[str, list[tuple[Meter, ...]]] = {}
+    for versions in meters:
+        for code in {meter.code for meter in versions}:
+            index.setdefault(code, []).append(versions)
+    return index
+
+
+def metered(
+    event: Event, calendar: TenantCalendar, rules: Rulebook
+) -> tuple[Contribution, ...] | Refusal:
+    """What the event adds; nothing for a void. An event that no meter reads is refused, and waits;
+    one that every meter's filters leave out is counted nowhere, and recorded."""
+    if event.voids is not None:
+        return ()
+    meters = rules.meters(event.code, calendar.period_at(event.occurred_at))
+    if not meters:
+        return unknown_code(event.code)
+    try:
+        return contributions(event, calendar, meters)
+    except InvalidReport as error:
+        return Refusal(reason=Reason.INVALID, errors=error.errors)
+
+
+def unknown_code(code: str) -> Refusal:
+    detail = f"no meter reads the code {code!r}; add one with `tallystick meters add`"
+    error = FieldError(pointer="/code", code="unknown_code", detail=detail)
+    return Refusal(reason=Reason.UNKNOWN_CODE, errors=(error,), waits_for=f"code:{code}")
+
+
+def unknown_tenant(tenant: str) -> Refusal:
+    detail = f"there is no tenant {tenant!r}; add it with `tallystick tenants add`"
+    error = FieldError(pointer="/tenant", code="unknown_tenant", detail=detail)
+    return Refusal(reason=Reason.UNKNOWN_TENANT, errors=(error,), waits_for=f"tenant:{tenant}")
