@@ -1,0 +1,80 @@
+"""Providers that quantities are told to: one module or package each, behind ports.Publisher.
+
+A publisher carries out what the domain decided and says truthfully what became of it. It keeps
+nothing and decides nothing about money.
+
+The routes stand here, each number with where it comes from, so that whoever only shows or checks
+(a dry run, a mapping) needs no provider's SDK. So far they are the three ways to tell Stripe.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from tallystick.domain.instant import DAY, HOUR
+from tallystick.domain.slot import Mode, Reads, Route
+
+DIGITS_MAX: Final = 15
+"""A meter event value with more significant digits is refused since API 2026-04-22
+(docs.stripe.com/changelog/dahlia/2026-04-22/billing-meter-event-values-validation)."""
+
+OLDEST: Final = 34 * DAY
+"""Stripe takes timestamps "within the past 35 calendar days" (docs.stripe.com/api/billing/
+meter-event/create). Whose calendar is not said, so a day is kept back."""
+
+GRACE: Final = HOUR
+"""An invoice takes usage for an hour after its period by default (docs.stripe.com/billing/
+subscriptions/usage-based/configure-grace-period). A longer one changes nothing here: what is
+sent later still counts, but it is not relied on."""
+
+PERIOD_LONGEST: Final = 3 * 366 * DAY
+"""A usage record may lie anywhere in the current period, and a price recurs at most every three
+years."""
+
+HOUR_METER: Final = Route(
+    name="stripe.hour_meter",
+    mode=Mode.ABSOLUTE,
+    hourly=True,
+    digits_max=DIGITS_MAX,
+    oldest=OLDEST,
+    closes_after=GRACE,
+    reads=Reads.HOUR,
+)
+"""A meter with event_time_window=hour: the event received last in a UTC hour is the hour's
+(docs.stripe.com/billing/subscriptions/usage-based/meters/configure). Preferred: a repeat cannot
+bill twice, however late it comes."""
+
+SUM_METER: Final = Route(
+    name="stripe.sum_meter",
+    mode=Mode.DELTA,
+    hourly=False,
+    negatives=True,
+    digits_max=DIGITS_MAX,
+    oldest=OLDEST,
+    closes_after=GRACE,
+    reads=Reads.HOUR,
+)
+"""A plain sum meter: Stripe adds every event up, so a repeat is only harmless while Stripe
+remembers its identifier (24 hours). Slots are seconds, as the timestamps of its events are;
+totals are read by the hour. Stripe takes negative values and bills a negative period as zero
+(docs.stripe.com/billing/subscriptions/usage-based/recording-usage-api)."""
+
+USAGE_RECORD: Final = Route(
+    name="stripe.usage_record",
+    mode=Mode.ABSOLUTE,
+    hourly=False,
+    whole_numbers=True,
+    negatives=False,
+    digits_max=DIGITS_MAX,
+    oldest=PERIOD_LONGEST,
+    closes_after=0,
+    reads=Reads.PERIOD,
+)
+"""A legacy usage record with action=set on a subscription item whose price has no meter. The
+timestamp must lie in the current period, so nothing is taken after its end; the few minutes of
+drift that Stripe mentions are not guaranteed (docs.stripe.com/billing/subscriptions/
+usage-based-legacy/recording-usage). Only a period's total can be read."""
+
+ROUTES: Final[Mapping[str, Route]] = MappingProxyType(
+    {route.name: route for route in (HOUR_METER, SUM_METER, USAGE_RECORD)}
+)
