@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from tallystick.domain.quantity import subtract
+
 
 class Kind(StrEnum):
     """What disagrees with what. The first six are differences; the others need a person or time."""
@@ -41,7 +43,7 @@ class Discrepancy:
 
     @property
     def difference(self) -> Decimal:
-        return self.ours - self.theirs
+        return subtract(self.ours, self.theirs)
 
     def because(self, detail: str) -> "Discrepancy":
         return replace(self, detail=detail)

@@ -20,7 +20,7 @@ from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.event import canonical_json
 from tallystick.domain.mapping import CLOSED, Held
 from tallystick.domain.meter import Closed
-from tallystick.domain.quantity import ZERO, add, rounded_whole, subtract
+from tallystick.domain.quantity import ZERO, add, negated, rounded_whole, subtract
 from tallystick.domain.slot import Place, Route
 from tallystick.domain.window import Window
 
@@ -118,7 +118,7 @@ class Holding:
 def hash_of(entry: Entry) -> str:
     """SHA-256 over the canonical JSON of everything in the Entry but its own hash."""
     fields = asdict(replace(entry, hash=""))
-    return hashlib.sha256(canonical_json(fields).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(fields).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def chained(entry: Entry) -> Entry:
@@ -273,7 +273,7 @@ def allocate(
     change = subtract(goal, allocated)
     if change > 0:
         return (Allocation(place, change),)
-    return _lowered(-change, holdings, now)
+    return _lowered(negated(change), holdings, now)
 
 
 def _lowered(excess: Decimal, holdings: tuple[Holding, ...], now: int) -> tuple[Allocation, ...]:
@@ -287,7 +287,7 @@ def _lowered(excess: Decimal, holdings: tuple[Holding, ...], now: int) -> tuple[
                 continue
             taken[holding.place] = add(taken.get(holding.place, ZERO), part)
             excess = subtract(excess, part)
-    return tuple(Allocation(place, -quantity) for place, quantity in taken.items())
+    return tuple(Allocation(place, negated(quantity)) for place, quantity in taken.items())
 
 
 def _carried(
@@ -308,7 +308,7 @@ def _carried(
         now,
         delta=delta,
         released=waiting,
-        moved=-waiting,
+        moved=negated(waiting),
         linked_line=line + 1,
     )
     return (out, _arrived(aggregate, book, out, onward=onward, route=route, holdings=holdings))
@@ -324,7 +324,7 @@ def _arrived(
     holdings: tuple[Holding, ...],
 ) -> Entry:
     """The second of a linked pair: what `out` moved away arrives in the open period."""
-    quantity = -out.moved
+    quantity = negated(out.moved)
     after = Book(
         head=Head(out.line, out.hash),
         last=out,

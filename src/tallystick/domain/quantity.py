@@ -15,6 +15,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from fractions import Fraction
 from typing import Final
 
 PLACES_MAX: Final = 12
@@ -31,9 +32,9 @@ _ROUNDING: Final = Context(
     rounding=ROUND_HALF_EVEN,
     traps=[Overflow, InvalidOperation, DivisionByZero],
 )
-_SMALLEST: Final = Decimal(1).scaleb(-PLACES_MAX)
+_HALF_SMALLEST: Final = Decimal(5).scaleb(-PLACES_MAX - 1)
 _LIMIT: Final = Decimal(10) ** WHOLE_DIGITS_MAX
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 
 class QuantityError(ValueError):
@@ -87,15 +88,14 @@ def plain(number: Decimal) -> Decimal:
     """The same number without trailing zeros, exponent or negative zero: one form a value."""
     if not number:
         return ZERO
-    exponent = int(number.as_tuple().exponent)
-    if exponent == 0:
+    sign, digits, exponent = number.as_tuple()
+    exponent = int(exponent)
+    if exponent == 0 or (exponent < 0 and digits[-1]):
         return number
     if exponent > 0:
-        return number.quantize(ONE, context=_EXACT)
-    if number.as_tuple().digits[-1]:
-        return number
+        return Decimal((sign, (*digits, *(0,) * exponent), 0))
     places = _places(number)
-    return number.quantize(ONE.scaleb(-places), context=_EXACT)
+    return Decimal((sign, digits[: len(digits) + exponent + places], -places))
 
 
 def format_quantity(number: Decimal) -> str:
@@ -113,19 +113,27 @@ def add(left: Decimal, right: Decimal) -> Decimal:
 
 def subtract(left: Decimal, right: Decimal) -> Decimal:
     """The exact difference; TotalOverflow when it would need more than 38 digits."""
-    return add(left, -right)
+    return add(left, negated(right))
+
+
+def negated(number: Decimal) -> Decimal:
+    """The exact opposite. A unary minus would round to the 28 digits of Python's default."""
+    return number.copy_negate() if number else ZERO
 
 
 def quotient(total: Decimal, count: int) -> Decimal:
     """total / count to 12 places, half to even; zero for a count of zero."""
     if count == 0:
         return ZERO
-    return plain(_ROUNDING.divide(total, Decimal(count)).quantize(_SMALLEST, context=_ROUNDING))
+    # In whole numbers, since a division that rounds to 38 digits first would round twice.
+    smallest = round(Fraction(total) * 10**PLACES_MAX / count)
+    sign, digits, _ = Decimal(smallest).as_tuple()
+    return plain(Decimal((sign, digits, -PLACES_MAX)))
 
 
 def rounded_whole(number: Decimal) -> Decimal:
     """The nearest whole number, half to even."""
-    return number.quantize(ONE, context=_ROUNDING)
+    return plain(number.quantize(ONE, context=_ROUNDING))
 
 
 def significant_digits(number: Decimal) -> int:
@@ -137,10 +145,12 @@ def equal_as_read(ours: Decimal, theirs: Decimal, digits: int = 15) -> bool:
     """Whether a total that a provider returned as a float is ours.
 
     Equal within one unit of the `digits`-th significant digit, since the provider's float can
-    hold no more.
+    hold no more; and where they differ by less than half of the smallest quantity there is, since
+    no two totals lie so near (what is left of a sum that cancels out is such noise, not a total).
     """
     if ours == theirs:
         return True
     size = max(ours.copy_abs(), theirs.copy_abs())
-    unit = Decimal(1).scaleb(size.adjusted() - digits + 1)
-    return (ours - theirs).copy_abs() <= unit
+    unit = Decimal((0, (1,), size.adjusted() - digits + 1))
+    difference = _ROUNDING.subtract(ours, theirs).copy_abs()
+    return difference <= unit or difference < _HALF_SMALLEST
