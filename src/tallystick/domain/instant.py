@@ -12,7 +12,9 @@ DAY: Final = 24 * HOUR
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})"
+    r"(\d{4}-\d{2}-\d{2})[Tt ]([01]\d:\d{2}:\d{2}|2[0-3]:\d{2}:\d{2})(?:\.(\d{1,9}))?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
 
 EARLIEST: Final = -62_135_596_800 * SECOND
@@ -36,8 +38,10 @@ def parse_instant(text: str) -> int:
         whole = datetime.fromisoformat(f"{day}T{clock}{offset}")
     except ValueError as error:
         raise ValueError(f"no such time: {error}") from error
-    micros = int((fraction or "0").ljust(6, "0")[:6])
-    return to_instant(whole) + micros
+    instant = to_instant(whole) + int((fraction or "0").ljust(6, "0")[:6])
+    if not EARLIEST <= instant <= LATEST:
+        raise ValueError("no such time: in UTC it lies outside the years 1 to 9999")
+    return instant
 
 
 def format_instant(instant: int) -> str:

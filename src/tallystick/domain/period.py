@@ -68,7 +68,9 @@ def _add_months(anchor: int, months: int) -> int:
 
 
 def period_containing(anchor: int, interval: Interval, at: int) -> Window:
-    """The billing period that holds `at`."""
+    """The billing period that holds `at`, which must be one of EARLIEST <= at < LATEST."""
+    if not EARLIEST <= at < LATEST:
+        raise ValueError(f"no billing period holds the instant {at}")
     steps = _steps_guess(to_datetime(anchor), interval, to_datetime(at))
     while boundary(anchor, interval, steps) > at:
         steps -= 1
