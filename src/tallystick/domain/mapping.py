@@ -4,7 +4,7 @@ Versions follow each other at hour boundaries. Windows before `publish_from` are
 reported, and never sent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.domain.instant import EARLIEST, HOUR
@@ -73,7 +73,17 @@ def placed(
     )
     if mapping.boundary_hour == "refuse" and _straddles(route, place, period):
         return Held(BOUNDARY_HOUR)
-    return place
+    return _on_its_bill(place, route, tenant)
+
+
+def _on_its_bill(place: Place, route: Route, tenant: Tenant) -> Place:
+    """The place with the period that its timestamp falls in: both halves of an hour that a period's
+    boundary cuts share one slot, so they must agree on its bill and on when that closes."""
+    if place.period.contains(place.timestamp):
+        return place
+    bill = tenant.period_at(place.timestamp)
+    closes_at = min(place.timestamp + route.oldest, bill.end + route.closes_after)
+    return replace(place, period=bill, closes_at=closes_at)
 
 
 def _straddles(route: Route, place: Place, period: Window) -> bool:

@@ -170,8 +170,9 @@ def reading_group(route: Route, slot: Slot) -> str:
 def last_full_hour(window: Window, watermark: int) -> int:
     """Where in time a longer window's Entry is placed: its last full hour before `watermark`.
 
-    Never past the window's end, never before its start.
+    Never past the window's end, never before its start. The hour that the window's end cuts is no
+    full hour: a period may end in it, and then an hourly slot could not hold it.
     """
     hour = floor_hour(watermark) - HOUR
-    latest = floor_hour(window.end - 1)
+    latest = floor_hour(window.end) - HOUR
     return max(window.start, min(hour, latest))
