@@ -16,9 +16,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.instant import HOUR, MINUTE, SECOND
 from tallystick.domain.quantity import (
-    ZERO,
     format_quantity,
     significant_digits,
     subtract,
@@ -168,9 +168,7 @@ def intended(slot: Slot, route: Route, incarnation: str, limits: Limits, now: in
     Whoever stores it has claimed its first attempt.
     """
     before = slot.confirmed
-    value = slot.total
-    if route.mode is Mode.DELTA:
-        value = subtract(slot.total, before if before is not None else ZERO)
+    value = _to_send(slot, route)
     fresh = Publication(
         identifier=identifier_of(incarnation, slot.key, slot.revision + 1),
         place=slot.place,
@@ -186,6 +184,14 @@ def intended(slot: Slot, route: Route, incarnation: str, limits: Limits, now: in
         last_attempt_at=now,
     )
     return replace(claimed(fresh, limits, now), step=0)
+
+
+def _to_send(slot: Slot, route: Route) -> Decimal:
+    if route.mode is Mode.ABSOLUTE:
+        return slot.total
+    if slot.confirmed is None:
+        raise InvariantViolated(f"what {slot.key} holds is unknown, so no difference can be sent")
+    return subtract(slot.total, slot.confirmed)
 
 
 def decide(slot: Slot, current: Publication | None, route: Route, limits: Limits, now: int) -> Step:
@@ -207,7 +213,8 @@ def _decide_idle(slot: Slot, route: Route, limits: Limits, now: int) -> Step:
         return Step.CLEAR
     if slot.blocked:
         return Step.WAIT
-    if significant_digits(slot.total) > route.digits_max:
+    longest = max(significant_digits(slot.total), significant_digits(_to_send(slot, route)))
+    if longest > route.digits_max:
         return Step.TOO_LONG
     return Step.CLOSED if now + limits.send_timeout >= slot.place.closes_at else Step.INTEND
 
@@ -268,7 +275,10 @@ def answered(current: Publication, answer: Answer, limits: Limits, now: int) -> 
             )
         case Outcome.REFUSED if current.doubts <= 1:
             # It answers the only request that can ever have reached the provider.
-            return replace(told, state=State.REJECTED, settled_at=now, doubts=0)
+            # What a reading showed before proves nothing here: the slot holds what it held.
+            return replace(
+                told, state=State.REJECTED, settled_at=now, doubts=0, absent=None, absent_at=None
+            )
         case Outcome.BUSY | Outcome.DENIED:
             wait = max(answer.retry_after, _backoff(current, limits))
             return replace(told, deadline=now, next_at=now + wait, doubts=current.doubts - 1)
