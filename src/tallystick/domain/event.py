@@ -7,6 +7,7 @@ duplicate (same key, same content) from a conflict (same key, other content).
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,9 @@ from tallystick.domain.quantity import ONE
 
 KEY_LENGTH_MAX: Final = 512
 
+_FAR_DIGITS: Final = 60
+_FAR: Final = 10 ** (_FAR_DIGITS - 1)
+_LENGTH: Final = re.compile(r"([0-9]{1,9}):")
 _TEXT: Final = frozenset({str})
 _SIMPLE: Final = frozenset({str, int, bool, type(None)})
 _DECODER: Final = json.JSONDecoder(parse_float=Decimal)
@@ -68,11 +72,22 @@ def _parsed(properties: str) -> dict[str, object]:
 def key_of(*parts: str) -> str:
     """One key from several parts, each preceded by its length, so that no two lists collide.
 
-    A single part is its own key: ('a',) is 'a'; ('a', 'bc') is '1:a2:bc'.
+    A single part is its own key, unless it reads like such a list: ('a',) is 'a'; ('a', 'bc') is
+    '1:a2:bc'; ('1:a',) is '3:1:a'.
     """
-    if len(parts) == 1:
+    if len(parts) == 1 and not _is_list_of_parts(parts[0]):
         return parts[0]
     return "".join(f"{len(part)}:{part}" for part in parts)
+
+
+def _is_list_of_parts(text: str) -> bool:
+    rest = text
+    while match := _LENGTH.match(rest):
+        end = match.end() + int(match[1])
+        if len(rest) < end:
+            return False
+        rest = rest[end:]
+    return not rest and bool(text)
 
 
 def fingerprint_of(sent: Mapping[str, object]) -> str:
@@ -88,7 +103,7 @@ def canonical_json(value: object) -> str:
     if value is None or isinstance(value, bool | str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, int):
-        return str(value)
+        return str(value) if -_FAR < value < _FAR else _decimal_text(Decimal(value))
     if isinstance(value, Decimal):
         return _decimal_text(value)
     if type(value) is dict and _is_simple(value):
@@ -103,8 +118,12 @@ def canonical_json(value: object) -> str:
 
 
 def _is_simple(value: dict[object, object]) -> bool:
-    """Whether the standard encoder makes the canonical text: text keys, nothing nested."""
-    return _TEXT.issuperset(map(type, value)) and _SIMPLE.issuperset(map(type, value.values()))
+    """Whether the standard encoder makes the canonical text: text keys, nothing nested or long."""
+    kinds = set(map(type, value.values()))
+    if not (_SIMPLE.issuperset(kinds) and _TEXT.issuperset(map(type, value))):
+        return False
+    numbers = [v for v in value.values() if isinstance(v, int)] if int in kinds else ()
+    return all(-_FAR < number < _FAR for number in numbers)
 
 
 def _decimal_text(value: Decimal) -> str:
@@ -117,6 +136,6 @@ def _decimal_text(value: Decimal) -> str:
         return "0"
     exponent += len(digits) - len(stripped)
     minus = "-" if sign else ""
-    if -60 < exponent + len(stripped) < 60:
+    if -_FAR_DIGITS < exponent + len(stripped) < _FAR_DIGITS:
         return minus + format(Decimal(f"{stripped}E{exponent}"), "f")
     return f"{minus}{stripped}E{exponent}"
