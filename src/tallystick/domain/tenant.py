@@ -12,12 +12,14 @@ from typing import Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tallystick.domain.errors import InvalidSetting
-from tallystick.domain.instant import DAY, EARLIEST, HOUR, LATEST, floor_hour, to_datetime
+from tallystick.domain.instant import DAY, EARLIEST, HOUR, LATEST, SECOND, floor_hour, to_datetime
 from tallystick.domain.instant import to_instant as instant_of
 from tallystick.domain.period import Interval, period_containing
 from tallystick.domain.window import Window
 
 NAME_LENGTH_MAX: Final = 255
+
+_CALENDAR: Final = Window(EARLIEST + 3 * DAY, LATEST + SECOND - 3 * DAY)
 
 
 class Calendar(Protocol):
@@ -116,22 +118,24 @@ def check_name(kind: str, name: str) -> str:
 def local_day(zone: str, at: int) -> Window:
     """[local midnight, next local midnight) around `at`, in a zone.
 
-    Where a change of clocks skips midnight the day starts at the first instant after it. The
-    days of a zone always partition time: each starts where the one before it ends.
+    Where a change of clocks skips midnight the day starts when midnight would have come by the old
+    clock; where it repeats midnight, with the first. The days of a zone always partition time:
+    each starts where the one before it ends. At the calendar's two ends, where a zone's date may
+    lie outside it, a day is UTC's.
     """
+    if not _CALENDAR.contains(at):
+        start = at - at % DAY
+        return Window(start, start + DAY)
     local = to_datetime(at).astimezone(ZoneInfo(zone)).date()
     while day_start(zone, local) > at:
         local -= timedelta(days=1)
     while (end := day_start(zone, local + timedelta(days=1))) <= at:
         local += timedelta(days=1)
-    start = day_start(zone, local)
-    if start == end:
-        return Window(start, start + DAY)
-    return Window(start, end)
+    return Window(day_start(zone, local), end).cut_to(_CALENDAR)
 
 
 @lru_cache(maxsize=8192)
 def day_start(zone: str, day: date) -> int:
-    """The instant of local midnight; in a gap, the instant at which the gap begins or later."""
+    """The instant of local midnight; in a gap, by the clock before it."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone), fold=0)
     return instant_of(midnight)
