@@ -13,7 +13,13 @@ from typing import Final
 from tallystick.domain.errors import FieldError, InvalidReport, InvalidSetting
 from tallystick.domain.event import Event, canonical_json
 from tallystick.domain.instant import EARLIEST, HOUR, floor_hour
-from tallystick.domain.quantity import ONE, QuantityError, parse_quantity
+from tallystick.domain.quantity import (
+    ONE,
+    QuantityError,
+    format_quantity,
+    parse_quantity,
+    read_number,
+)
 from tallystick.domain.tenant import Calendar
 from tallystick.domain.window import Window
 
@@ -73,6 +79,11 @@ class Operator(StrEnum):
     EXISTS = "exists"
 
 
+_ORDERED: Final = frozenset(
+    {Operator.GREATER, Operator.GREATER_EQUAL, Operator.LESS, Operator.LESS_EQUAL}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """One condition on an event; a path that is not there satisfies only `ne` and `not_in`."""
@@ -80,6 +91,12 @@ class Filter:
     path: str
     operator: Operator
     operands: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.operator in _ORDERED and (
+            len(self.operands) != 1 or read_number(self.operands[0]) is None
+        ):
+            raise InvalidSetting(f"a filter by {self.operator} needs one number to compare with")
 
     def matches(self, event: Event) -> bool:
         found = value_at(event, self.path)
@@ -93,9 +110,8 @@ class Filter:
         return found is not None and self._compares(found)
 
     def _compares(self, found: object) -> bool:
-        try:
-            left, right = parse_quantity(found), parse_quantity(self.operands[0])
-        except QuantityError:
+        left, right = read_number(found), read_number(self.operands[0])
+        if left is None or right is None:
             return False
         if self.operator is Operator.GREATER:
             return left > right
@@ -163,7 +179,7 @@ def first_sealed_at(span: Span, window: Window) -> int:
     """
     if span is Span.HOUR:
         return window.end
-    return min(window.end, floor_hour(window.start) + HOUR)
+    return min(window.end, floor_hour(window.start + HOUR - 1) + HOUR)
 
 
 def value_at(event: Event, path: str) -> object | None:
@@ -200,7 +216,9 @@ def measured(meter: Meter, event: Event) -> tuple[Decimal, str]:
     except QuantityError as error:
         raise _unmeasured(meter, "invalid_value", str(error)) from error
     if value < 0 and meter.aggregation is Aggregation.SUM and not meter.negatives:
-        raise _unmeasured(meter, "negative", f"is {value}, and the meter takes no negatives")
+        raise _unmeasured(
+            meter, "negative", f"is {format_quantity(value)}, and the meter takes no negatives"
+        )
     return value, ""
 
 

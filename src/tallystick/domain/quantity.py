@@ -63,6 +63,16 @@ def parse_quantity(raw: object) -> Decimal:
     return _checked(Decimal(raw))
 
 
+def read_number(raw: object) -> Decimal | None:
+    """The number that `raw` holds exactly, of any size and length, to compare it; else None."""
+    if isinstance(raw, bool) or not isinstance(raw, int | str | Decimal):
+        return None
+    if isinstance(raw, str) and (len(raw) > 64 or not _NUMBER.fullmatch(raw)):
+        return None
+    number = Decimal(raw)
+    return number if number.is_finite() else None
+
+
 def _checked(number: Decimal) -> Decimal:
     if not number.is_finite():
         raise QuantityError("must be finite, not NaN or infinity")
