@@ -298,6 +298,26 @@ def test_an_invoice_by_send_invoice_stays_open(shop: Shop) -> None:
     assert shop.invoices(status="open")[0].customer == customer
 
 
+@pytest.mark.parametrize("anchor", [-1, 10**15])
+def test_an_anchor_outside_of_all_reason_is_refused(shop: Shop, anchor: int) -> None:
+    price = shop.price(shop.meter())
+
+    with pytest.raises(stripe.InvalidRequestError, match="Invalid timestamp"):
+        shop.subscribe(shop.customer(), price, billing_cycle_anchor=anchor)
+
+
+def test_an_anchor_in_the_future_makes_a_short_first_period(shop: Shop) -> None:
+    customer, meter = shop.customer(), shop.meter()
+
+    made = shop.subscribe(customer, shop.price(meter), billing_cycle_anchor=NOON + DAY)
+    shop.report(customer, "2", at=NOON)
+    shop.sandbox.advance(2 * DAY)
+
+    item = made["items"]["data"][0]
+    assert (item.current_period_start, item.current_period_end) == (NOON, NOON + DAY)
+    assert [quantities(invoice) for invoice in shop.invoices()] == [["2"]]
+
+
 def test_an_unknown_customer_or_price_cannot_subscribe(shop: Shop) -> None:
     price = shop.price(shop.meter())
 

@@ -22,6 +22,18 @@ def test_a_cut_connection_may_hide_an_effect(shop: Shop, kind: str, total: str) 
     assert shop.total(meter, customer) == "1"
 
 
+def test_even_a_replay_can_be_cut_off(shop: Shop) -> None:
+    customer, meter = shop.customer(), shop.meter()
+    shop.fault("drop_after", path=EVENTS, count=2)
+
+    for _ in range(2):
+        with pytest.raises(stripe.APIConnectionError):
+            shop.report(customer, identifier="e1", key="k1")
+
+    assert shop.report(customer, identifier="e1", key="k1").identifier == "e1"
+    assert shop.total(meter, customer) == "1"
+
+
 @pytest.mark.parametrize(
     ("kind", "reason", "should_retry", "code"),
     [

@@ -211,6 +211,32 @@ def test_in_a_day_window_the_event_received_last_wins_the_utc_day(shop: Shop) ->
     assert shop.total(meter, customer) == "5"
 
 
+def test_a_misspelt_parameter_is_refused(shop: Shop) -> None:
+    customer = shop.customer()
+    shop.meter()
+
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        shop.stripe.v1.billing.meter_events.create(
+            {
+                "event_name": "api_calls",
+                "payload": {"stripe_customer_id": customer, "value": "1"},
+                "idempotency_key": "meant as an option",
+            }
+        )
+
+    assert refused.value.code == "parameter_unknown"
+
+
+def test_a_payload_that_is_no_hash_is_refused(shop: Shop) -> None:
+    shop.meter()
+
+    for payload in ("text", {"value": {"deep": "1"}}, {}):
+        with pytest.raises(stripe.InvalidRequestError):
+            shop.stripe.v1.billing.meter_events.create(
+                {"event_name": "api_calls", "payload": payload}
+            )
+
+
 def test_a_cancelled_event_no_longer_counts(shop: Shop) -> None:
     customer, meter = shop.customer(), shop.meter()
     shop.report(customer, "5", identifier="e1")

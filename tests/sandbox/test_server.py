@@ -84,7 +84,10 @@ def test_a_dropped_connection_is_reset(shop: Shop) -> None:
             connection.recv(1)
 
 
-@pytest.mark.parametrize("body", [b"a[" + b"b][" * 20 + b"]=1", b"&".join([b"a=1"] * 2_000)])
+@pytest.mark.parametrize(
+    "body",
+    [b"a[" + b"b][" * 20 + b"]=1", b"&".join([b"a=1"] * 2_000), b"a=1&a[b]=2"],
+)
 def test_forms_are_bounded_in_depth_and_length(shop: Shop, body: bytes) -> None:
     head = b"POST /v1/customers HTTP/1.1\r\nAuthorization: Bearer sk_test_x\r\n"
 

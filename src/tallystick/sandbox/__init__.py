@@ -6,6 +6,7 @@ Stripe SDKs accept as their API base. docs/sandbox.md says what is modelled and 
 
 from .answers import Answer, Dropped, Request
 from .faults import Fault
+from .journal import open_sandbox
 from .server import RunningSandbox, run, serve
 from .settings import Settings
 from .stripe_sandbox import StripeSandbox
@@ -18,6 +19,7 @@ __all__ = [
     "RunningSandbox",
     "Settings",
     "StripeSandbox",
+    "open_sandbox",
     "run",
     "serve",
 ]

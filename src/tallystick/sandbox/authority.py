@@ -3,12 +3,14 @@
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import NoReturn
 
 from .answers import Refusal, error_answer
 from .routes import Route
 
 _PREFIXES = ("sk_test_", "sk_live_", "rk_test_", "rk_live_")
+_FINGERPRINT = "fp."
 _NO_KEY = (
     "You did not provide an API key. You need to provide your API key in the Authorization "
     "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
@@ -35,7 +37,7 @@ def api_key(headers: Mapping[str, str]) -> str:
 
 def check(key: str, route: Route, granted: Mapping[str, frozenset[str]], account: str) -> None:
     """403, naming the permission, when a restricted key was not granted it."""
-    permissions = granted.get(key)
+    permissions = granted.get(fingerprint(key))
     if permissions is None or route.permission in permissions:
         return
     message = (
@@ -44,6 +46,25 @@ def check(key: str, route: Route, granted: Mapping[str, frozenset[str]], account
         "allow this request to continue."
     )
     raise Refusal(error_answer(403, "invalid_request_error", message, code="more_permissions"))
+
+
+def fingerprint(key: str) -> str:
+    """What stands for a key wherever it is remembered; a fingerprint is its own fingerprint."""
+    secret = key[8:]
+    if secret.startswith(_FINGERPRINT):
+        return key
+    return f"{key[:8]}{_FINGERPRINT}{sha256(secret.encode()).hexdigest()[:32]}"
+
+
+def fingerprinted(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with a fingerprint in place of the key, if there is a good one."""
+    result = dict(headers)
+    if "authorization" in result:
+        try:
+            result["authorization"] = f"Bearer {fingerprint(api_key(headers))}"
+        except Refusal:
+            result["authorization"] = ""
+    return result
 
 
 def masked(key: str) -> str:

@@ -5,12 +5,13 @@ from decimal import Decimal
 
 from .answers import invalid, missing, missing_reference
 from .books import Books
-from .params import Params, choice, integer, limited, mapping, required, text, texts
+from .params import Params, choice, integer, limited, mapping, only, required, text, texts
 from .periods import INTERVALS
 from .quantities import ZERO, parsed
 from .records import Customer, Meter, Price, Product
 from .subscriptions import BASIL
 
+_INTERVAL_COUNT_MAX = 1_095
 _AGGREGATE_USAGES = ("sum", "last_during_period", "last_ever", "max")
 
 
@@ -74,6 +75,8 @@ def create_price(books: Books, params: Params, now: int, version: str) -> Price:
     legacy = usage_type == "metered" and meter is None
     aggregate = choice(recurring, "aggregate_usage", _AGGREGATE_USAGES)
     count = integer(recurring, "interval_count") or 1
+    if not 1 <= count <= _INTERVAL_COUNT_MAX:
+        raise invalid("Invalid interval_count", param="recurring[interval_count]")
     price = Price(
         id=books.new_id("price"),
         created=now,
@@ -169,11 +172,7 @@ def found_meter(books: Books, identity: str) -> Meter:
 def rename_meter(books: Books, identity: str, params: Params, now: int) -> Meter:
     """Only the display name of a meter can change."""
     before = found_meter(books, identity)
-    for name in params:
-        if name not in ("display_name", "expand"):
-            raise invalid(
-                f"Received unknown parameter: {name}", code="parameter_unknown", param=name
-            )
+    only(params, "display_name")
     name = text(params, "display_name") or before.display_name
     books.meters[identity] = replace(before, display_name=name, updated=now)
     return books.meters[identity]

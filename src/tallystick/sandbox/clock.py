@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+LATEST = 4_102_444_800  # the year 2100: beyond it a date is a mistake
+
 
 def wall_clock() -> float:
     """The only reading of real time in the sandbox."""
@@ -32,6 +34,8 @@ class Clock:
     def move_to(self, at: int) -> None:
         """Fix the time at a later or equal second; ValueError when it lies in the past."""
         now = self.now()
+        if at > LATEST:
+            raise ValueError(f"sandbox time ends at {LATEST}")
         if at < now:
             raise ValueError(f"sandbox time cannot go back from {now} to {at}")
         self._free_running = False

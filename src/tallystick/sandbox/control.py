@@ -22,7 +22,8 @@ def control(sandbox: StripeSandbox, request: Request) -> Answer:
         return Answer(404, {"error": f"no such order: {request.method} {path}"})
     try:
         params: Params = {**dict(parse_qsl(query)), **from_json(request.body)}
-        return Answer(200, order(sandbox, params))
+        with sandbox.order(request):
+            return Answer(200, order(sandbox, params))
     except Refusal:
         return Answer(400, {"error": "the body must be one JSON object"})
     except KeyError as error:
@@ -112,6 +113,8 @@ def _set_status(sandbox: StripeSandbox, params: Params) -> Body:
 
 def _set_lag(sandbox: StripeSandbox, params: Params) -> Body:
     seconds = _whole(params, "seconds")
+    if seconds < 0:
+        raise ValueError("seconds must not be negative")
     sandbox.set_summary_lag(seconds)
     return {"seconds": seconds}
 

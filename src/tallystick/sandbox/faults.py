@@ -45,10 +45,33 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"unknown fault kind {self.kind!r}: use one of {sorted(KINDS)}")
+        for name, kinds in _TYPES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kinds):
+                raise TypeError(f"{name} cannot be {value!r}")
         if not 0 <= self.probability <= 1:
             raise ValueError("probability must lie between 0 and 1")
         if self.landing_seconds < 0 or self.lag_seconds < 0 or not 0 <= self.delay_seconds <= 30:
             raise ValueError("seconds must not be negative, and a delay at most 30")
+
+
+_WORD, _COUNT, _MAYBE = (str, type(None)), (int,), (int, type(None))
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "probability": (int, float),
+    "delay_seconds": (int, float),
+    "skip": _COUNT,
+    "landing_seconds": _COUNT,
+    "lag_seconds": _COUNT,
+    "count": _MAYBE,
+    "start": _MAYBE,
+    "end": _MAYBE,
+    "method": _WORD,
+    "path": _WORD,
+    "event_name": _WORD,
+    "customer": _WORD,
+    "identifier": _WORD,
+    "code": (str,),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from . import usage_records
+from . import totals, usage_records
 from .books import Books
 from .quantities import difference, plain
 from .records import Meter, ReceivedEvent, UsageRecord
@@ -21,6 +21,11 @@ def named_meter(books: Books, name: str) -> Meter:
 def usage_total(books: Books, meter: str, customer: str, span: Span) -> Decimal:
     """The exact usage of a span."""
     return total_between(books, named_meter(books, meter), customer, span)
+
+
+def hour_totals(books: Books, meter: str, customer: str) -> dict[int, Decimal]:
+    """The exact totals of all hours."""
+    return totals.hour_totals(books, named_meter(books, meter), customer)
 
 
 def record_total(books: Books, item: str, span: Span) -> int:

@@ -42,14 +42,22 @@ class IdempotencyKeys:
 
     def begin(self, key: str, parameters: Parameters, now: int) -> None:
         """The request under this key starts to execute."""
+        self._forget_oldest(now)
         self._saved[key] = SavedResult(now, parameters, None)
+
+    def _forget_oldest(self, now: int) -> None:
+        """Keys are kept in the order in which they finished, which is near enough that of age."""
+        while self._saved:
+            oldest = next(iter(self._saved))
+            if now - self._saved[oldest].at < self._forget_after:
+                return
+            del self._saved[oldest]
 
     def finish(self, key: str, answer: Answer | None) -> None:
         """Save the result; None forgets the key, as after a refused parameter."""
-        if answer is None:
-            self._saved.pop(key, None)
-        else:
-            self._saved[key] = replace(self._saved[key], answer=answer)
+        begun = self._saved.pop(key, None)
+        if begun is not None and answer is not None:
+            self._saved[key] = replace(begun, answer=answer)
 
 
 def in_flight() -> Answer:

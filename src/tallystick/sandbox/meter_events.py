@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from . import thin_events
 from .answers import Refusal, error_answer, invalid
 from .books import Books, SeenIdentifier
-from .params import Params, integer, limited, required, text, texts
+from .params import Params, integer, limited, only, required, text, texts
 from .quantities import parsed, significant_digits
 from .records import Meter, MeterFault, ReceivedEvent
 
@@ -33,6 +33,7 @@ class Report:
 
 def parsed_report(params: Params, now: int) -> Report:
     """Read the parameters of `POST /v1/billing/meter_events`, or refuse them."""
+    only(params, "event_name", "payload", "identifier", "timestamp")
     event_name = required(params, "event_name")
     limited(params, "event_name", 100)
     payload = texts(params, "payload")
@@ -162,6 +163,7 @@ def _take_identifier(books: Books, event_name: str, identifier: str, now: int) -
 
 def cancel(books: Books, params: Params, now: int) -> tuple[str, str]:
     """Undo an event by its identifier, within a day of its receipt; a finalised invoice stays."""
+    only(params, "event_name", "type", "cancel")
     event_name = required(params, "event_name")
     if text(params, "type") != "cancel":
         raise invalid("Invalid type: must be cancel", param="type")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from .answers import invalid
+from .clock import LATEST
 
 Params = dict[str, object]
 _DEPTH_MAX = 8
@@ -84,6 +85,22 @@ def integer(params: Mapping[str, object], name: str) -> int | None:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
         raise invalid(f"Invalid integer: {value}", code="parameter_invalid_integer", param=name)
     return int(value)
+
+
+def instant(params: Mapping[str, object], name: str) -> int | None:
+    """A UTC second between 1970 and 2100."""
+    value = integer(params, name)
+    if value is not None and not 0 <= value <= LATEST:
+        raise invalid(f"Invalid timestamp: {value}", param=name)
+    return value
+
+
+def only(params: Mapping[str, object], *names: str) -> None:
+    """Refuse a parameter that the endpoint does not have, since it is a misspelt one."""
+    for name in params:
+        if name not in names and name != "expand":
+            message = f"Received unknown parameter: {name}"
+            raise invalid(message, code="parameter_unknown", param=name)
 
 
 def required_integer(params: Mapping[str, object], name: str) -> int:

@@ -9,9 +9,7 @@ from .desk import Desk
 from .invoices import current
 from .quantities import plain
 from .records import Invoice, InvoiceLine, ReceivedEvent, Subscription, UsageRecord
-from .totals import counting_events, folded, usage_total
-
-_EVER = (-(2**62), 2**62)
+from .totals import EVER, counting_events, hour_totals, usage_total
 
 
 def books(desk: Desk, now: int, limit: int) -> Body:
@@ -43,16 +41,13 @@ def totals(kept: Books) -> Iterable[Body]:
     """Per meter and customer: the total, and the total of every UTC hour that has usage."""
     for meter_id, customer in kept.usage:
         meter = kept.meters[meter_id]
-        events = counting_events(kept, meter, customer, _EVER)
-        hours: dict[int, list[ReceivedEvent]] = {}
-        for event in events:
-            hours.setdefault(event.timestamp // 3_600 * 3_600, []).append(event)
+        hours = hour_totals(kept, meter, customer)
         yield {
             "meter": meter_id,
             "event_name": meter.event_name,
             "customer": customer,
-            "total": plain(folded(meter, events)),
-            "hours": {str(hour): plain(folded(meter, hours[hour])) for hour in sorted(hours)},
+            "total": plain(usage_total(kept, meter, customer, EVER)),
+            "hours": {str(hour): plain(value) for hour, value in hours.items()},
         }
 
 

@@ -8,14 +8,18 @@ import json
 import socket
 import struct
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Self, cast
 
 from .answers import Answer, Dropped, Request, error_answer
 from .control import PREFIX, control
 from .desk import Reply
+from .journal import open_sandbox
 from .stripe_sandbox import StripeSandbox
 
 _LINE_MAX = 16_384
@@ -176,8 +180,17 @@ def run(
     at: int | None = None,
     seed: int = 0,
     state_file: str | None = None,
+    *,
+    announce: Callable[[str], object] = lambda _: None,
 ) -> None:
-    """Answer in the foreground until interrupted."""
-    sandbox = StripeSandbox(at, seed=seed)
-    with serve(sandbox, host, port):
+    """Answer in the foreground until interrupted; a state file lets the next start continue.
+
+    `announce` is called with the URL once it answers.
+    """
+    if state_file is None:
+        sandbox = StripeSandbox(at, seed=seed)
+    else:
+        sandbox = open_sandbox(Path(state_file), at, seed)
+    with serve(sandbox, host, port) as running, suppress(KeyboardInterrupt):
+        announce(running.url)
         threading.Event().wait()

@@ -6,12 +6,14 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
 from . import hand, reports
 from .answers import Answer, Body, Dropped, Request
+from .authority import fingerprint
 from .clock import Clock, wall_clock
 from .desk import Admitted, Desk, Reply
 from .faults import Fault
@@ -35,11 +37,12 @@ class StripeSandbox:
         wall: Callable[[], float] = wall_clock,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._wall = wall
         self._pause = pause
         self._seed = seed
         self.settings = settings or Settings()
+        self.witness: Callable[[Request, int], None] | None = None
         self._begin(now)
 
     def _begin(self, now: int | None) -> None:
@@ -53,6 +56,7 @@ class StripeSandbox:
     def respond(self, request: Request) -> Reply:
         """Answer one request as Stripe would, or cut its connection."""
         with self._lock:
+            self._tell_witness(request)
             admitted = self._desk.admit(request, self._now())
             if not isinstance(admitted, Admitted):
                 return self._noted(request, admitted)
@@ -61,6 +65,18 @@ class StripeSandbox:
         self._pause(admitted.delay)
         with self._lock:
             return self._noted(request, self._desk.execute(admitted, self._now()))
+
+    def _tell_witness(self, request: Request) -> None:
+        if self.witness is not None and (request.method != "GET" or self._desk.faults):
+            self.witness(request, self._now())
+
+    @contextmanager
+    def order(self, request: Request) -> Iterator[None]:
+        """Carry out an order of the control API with nothing happening in between."""
+        with self._lock:
+            if self.witness is not None and request.method != "GET":
+                self.witness(request, self._now())
+            yield
 
     def _noted(self, request: Request, reply: Reply) -> Reply:
         self._answered += 1
@@ -169,6 +185,12 @@ class StripeSandbox:
             self._now()
             return hand.usage_total(self._desk.books, meter, customer, (start, end))
 
+    def hour_totals(self, meter: str, customer: str) -> dict[int, Decimal]:
+        """The exact total of every UTC hour that has usage, by its first second."""
+        with self._lock:
+            self._now()
+            return hand.hour_totals(self._desk.books, meter, customer)
+
     def record_total(self, item: str, start: int, end: int) -> int:
         """The legacy usage that a half-open span bills for a subscription item."""
         with self._lock:
@@ -207,7 +229,7 @@ class StripeSandbox:
     def grant(self, key: str, permissions: Iterable[str]) -> None:
         """Restrict a key: from now on it has these permissions and no other."""
         with self._lock:
-            self._desk.granted[key] = frozenset(permissions)
+            self._desk.granted[fingerprint(key)] = frozenset(permissions)
 
     def reset(self, now: int | None = None) -> None:
         """Start over with empty books and no faults, at any time."""

@@ -9,6 +9,7 @@ from .params import (
     Params,
     boolean,
     choice,
+    instant,
     integer,
     listing,
     mapping,
@@ -45,8 +46,8 @@ def create(books: Books, params: Params, now: int, version: str) -> Subscription
         raise invalid("Missing required param: items.", code="parameter_missing", param="items")
     prices = [_price(books, entry.price, version) for entry in wanted]
     first = prices[0]
-    backdated = integer(params, "backdate_start_date")
-    anchor = integer(params, "billing_cycle_anchor")
+    backdated = instant(params, "backdate_start_date")
+    anchor = instant(params, "billing_cycle_anchor")
     interval = first.interval or "month"
     if anchor is None:
         anchor = now if backdated is None else backdated
@@ -170,7 +171,7 @@ def _paused(subscription: Subscription, params: Params) -> Subscription:
         return subscription
     pause = mapping(params, "pause_collection")
     behavior = choice(pause, "behavior", _PAUSES)
-    return replace(subscription, pause_behavior=behavior, resumes_at=integer(pause, "resumes_at"))
+    return replace(subscription, pause_behavior=behavior, resumes_at=instant(pause, "resumes_at"))
 
 
 def resume(books: Books, identity: str, now: int) -> None:
@@ -239,7 +240,7 @@ def cancel(books: Books, identity: str, params: Params, now: int) -> Subscriptio
 def end_period(books: Books, identity: str, at: int) -> None:
     """Invoice the period that ends now and begin the next, or end the subscription."""
     subscription = books.subscriptions[identity]
-    if not subscription.is_live or subscription.period_end != at:
+    if not subscription.is_live:
         return
     grace = invoices.grace_seconds(books, subscription)
     draft = invoices.open_invoice(books, subscription, at, reason="subscription_cycle", grace=grace)

@@ -3,10 +3,19 @@
 from .answers import Body, invalid, missing_reference
 from .books import Books
 from .catalogue import found_meter
-from .params import Params, choice, required, required_integer
+from .params import Params, choice, only, required, required_integer
 from .records import Meter
 from .totals import Span, counting_events, grouped
 
+_PARAMETERS = (
+    "customer",
+    "start_time",
+    "end_time",
+    "value_grouping_window",
+    "limit",
+    "starting_after",
+    "ending_before",
+)
 _WINDOWS = {"hour": 3_600, "day": 86_400}
 
 
@@ -15,6 +24,7 @@ def summaries(
 ) -> list[Body]:
     """Every summary asked for, newest window first; the caller cuts pages out of it."""
     meter = found_meter(books, identity)
+    only(params, *_PARAMETERS)
     customer = required(params, "customer")
     if customer not in books.customers:
         raise missing_reference("customer", customer, "customer")

@@ -8,6 +8,7 @@ from .quantities import ZERO, total
 from .records import Meter, ReceivedEvent
 
 Span = tuple[int, int]
+EVER = (-(2**62), 2**62)
 
 
 def counting_events(
@@ -61,6 +62,13 @@ def folded(meter: Meter, events: list[ReceivedEvent]) -> Decimal:
 def usage_total(books: Books, meter: Meter, customer: str, span: Span) -> Decimal:
     """The exact usage of a span as Stripe's own books have it, without any lag."""
     return folded(meter, counting_events(books, meter, customer, span))
+
+
+def hour_totals(books: Books, meter: Meter, customer: str) -> dict[int, Decimal]:
+    """The total of every UTC hour that has usage, oldest first."""
+    events = counting_events(books, meter, customer, EVER)
+    rows = grouped(meter, events, EVER, 3_600)
+    return {start: value for (start, _), value in reversed(rows)}
 
 
 def grouped(

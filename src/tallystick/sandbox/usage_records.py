@@ -2,7 +2,7 @@
 
 from .answers import Body, invalid, missing
 from .books import Books
-from .params import Params, choice, required_integer, text
+from .params import Params, choice, only, required_integer, text
 from .records import Price, Subscription, UsageRecord
 
 NO_LONGER = (
@@ -17,6 +17,7 @@ IN_FUTURE = (
 
 def create(books: Books, identity: str, params: Params, now: int) -> UsageRecord:
     """Accept a record for the current billing period, or refuse it."""
+    only(params, "quantity", "timestamp", "action")
     found = books.item(identity)
     if found is None:
         raise missing("subscription item", identity, "subscription_item")
