@@ -1,6 +1,6 @@
 """Stripe behind ports.Publisher."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 from tallystick.domain.instant import SECOND
 from tallystick.domain.publication import Answer, Outcome, Publication, value_text
-from tallystick.domain.slot import Route
+from tallystick.domain.reading import Reading
+from tallystick.domain.slot import Route, Slot
+from tallystick.domain.statement import InvoiceLine, Rejection, Subscription
 from tallystick.ports import Clock
 from tallystick.publishers import HOUR_METER, ROUTES, SUM_METER, USAGE_RECORD
 from tallystick.publishers.stripe.answers import (
@@ -25,7 +27,12 @@ from tallystick.publishers.stripe.connection import (
     checked_base,
     is_loopback,
 )
+from tallystick.publishers.stripe.meters import Meters
 from tallystick.publishers.stripe.pacing import TEST_MODE, Pace, Rates, Turns
+from tallystick.publishers.stripe.readings import totals
+from tallystick.publishers.stripe.refusals import rejections
+from tallystick.publishers.stripe.setup import MeterKind, MeterSetup, setup_meter
+from tallystick.publishers.stripe.statements import Statements
 from tallystick.publishers.stripe.wire import Broken, NotConnected, TooLate
 
 
@@ -87,6 +94,8 @@ class StripePublisher:
             reads=Pace(rates.reads, clock),
             proxy=proxy,
         )
+        self._meters = Meters(self._connection)
+        self._statements = Statements(self._connection, self._meters)
 
     def __repr__(self) -> str:
         mode = "live" if self._is_live else "test"
@@ -136,6 +145,33 @@ class StripePublisher:
             return _usage_record(publication)
         counter = publication.slot.counter
         return _meter_event(publication, self._payload_keys.get(counter, DEFAULT_KEYS))
+
+    def totals(self, slots: Sequence[Slot]) -> tuple[Reading, ...]:
+        return totals(self._connection, self._meters, self._ours(slots))
+
+    def invoice_lines(self, slots: Sequence[Slot]) -> tuple[InvoiceLine, ...]:
+        return self._statements.invoice_lines(self._ours(slots))
+
+    def rejections(self, since: int) -> tuple[Rejection, ...]:
+        return rejections(self._connection, since)
+
+    def subscription(self, destination: str) -> Subscription | None:
+        return self._statements.subscription(destination)
+
+    def setup_meter(self, display_name: str, event_name: str, kind: MeterKind) -> MeterSetup:
+        """Find or make the meter for a mapping; see `setup.setup_meter`."""
+        keys = self._payload_keys.get(event_name, DEFAULT_KEYS)
+        return setup_meter(
+            self._connection,
+            display_name=display_name,
+            event_name=event_name,
+            kind=kind,
+            customer_key=keys.customer,
+            value_key=keys.value,
+        )
+
+    def _ours(self, slots: Sequence[Slot]) -> tuple[Slot, ...]:
+        return tuple(s for s in slots if s.key.account == self._account and s.key.route in ROUTES)
 
 
 def _meter_event(publication: Publication, keys: PayloadKeys) -> _Request:
