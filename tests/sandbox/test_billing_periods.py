@@ -184,12 +184,12 @@ def test_an_immediate_cancel_discards_usage_that_is_not_invoiced(shop: Shop) -> 
 
 def test_an_immediate_cancel_can_invoice_what_there_is(shop: Shop) -> None:
     customer, _, subscription = subscribed(shop)
-    shop.report(customer, "3", at=NOON - 1)
+    shop.report(customer, "3", at=NOON)
 
     shop.stripe.v1.subscriptions.cancel(subscription.id, {"invoice_now": True})
 
     (invoice,) = shop.invoices()
-    assert (invoice.status, invoice.period_end) == ("paid", NOON)
+    assert (invoice.status, invoice.period_end) == ("paid", NOON + 1)
     assert quantities(invoice) == ["3"]
 
 

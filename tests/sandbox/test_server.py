@@ -1,5 +1,9 @@
 import http.client
+import json
+import signal
 import socket
+import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import pytest
@@ -65,6 +69,25 @@ def test_what_is_no_request_is_refused_and_the_connection_closed(
     shop: Shop, sent: bytes, status: bytes
 ) -> None:
     assert said(shop, sent).split(b" ")[1] == status
+
+
+def test_it_runs_in_the_foreground_until_interrupted() -> None:
+    program = (
+        "from tallystick.sandbox import run; run(port=0, announce=lambda u: print(u, flush=True))"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = urlsplit(process.stdout.readline().strip())
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
+        connection.request("GET", "/_sandbox/clock")
+        answer = json.load(connection.getresponse())
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        ended = process.wait(5)
+
+    assert answer["free_running"] is True
+    assert ended == 0
 
 
 def test_a_request_cut_short_has_no_effect(shop: Shop) -> None:

@@ -30,7 +30,11 @@ def hour_totals(books: Books, meter: str, customer: str) -> dict[int, Decimal]:
 
 def record_total(books: Books, item: str, span: Span) -> int:
     """The legacy usage billed for a span."""
-    return usage_records.usage_between(books, item, *span)
+    found = books.item(item)
+    if found is None:
+        raise KeyError(item)
+    kind = books.prices[found[1].price].aggregate_usage
+    return usage_records.usage_between(books, item, span, kind)
 
 
 def set_total(

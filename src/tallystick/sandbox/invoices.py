@@ -73,11 +73,12 @@ def current(books: Books, invoice: Invoice) -> Invoice:
 
 def _measured(books: Books, invoice: Invoice, line: InvoiceLine) -> InvoiceLine:
     price = books.prices[line.price]
+    span = (line.start, line.end)
     if price.meter is not None:
-        span = (line.start, line.end)
         quantity = usage_total(books, books.meters[price.meter], invoice.customer, span)
     elif price.is_legacy:
-        quantity = Decimal(usage_records.usage_between(books, line.item, line.start, line.end))
+        kind = price.aggregate_usage
+        quantity = Decimal(usage_records.usage_between(books, line.item, span, kind))
     else:
         found = books.item(line.item)
         quantity = Decimal(found[1].quantity if found else 1)

@@ -20,6 +20,7 @@ class Route:
 
 _TABLE = (
     ("GET", "/v1/account", "account", calls.retrieve_account),
+    ("GET", "/v1/accounts/:id", "account", calls.retrieve_account),
     ("POST", "/v1/customers", "customer", calls.create_customer),
     ("GET", "/v1/customers", "customer", calls.list_customers),
     ("GET", "/v1/customers/:id", "customer", calls.retrieve_customer),

@@ -20,6 +20,7 @@ from .answers import Answer, Dropped, Request, error_answer
 from .control import PREFIX, control
 from .desk import Reply
 from .journal import open_sandbox
+from .settings import Settings
 from .stripe_sandbox import StripeSandbox
 
 _LINE_MAX = 16_384
@@ -181,6 +182,7 @@ def run(
     seed: int = 0,
     state_file: str | None = None,
     *,
+    settings: Settings | None = None,
     announce: Callable[[str], object] = lambda _: None,
 ) -> None:
     """Answer in the foreground until interrupted; a state file lets the next start continue.
@@ -188,9 +190,9 @@ def run(
     `announce` is called with the URL once it answers.
     """
     if state_file is None:
-        sandbox = StripeSandbox(at, seed=seed)
+        sandbox = StripeSandbox(at, seed=seed, settings=settings)
     else:
-        sandbox = open_sandbox(Path(state_file), at, seed)
+        sandbox = open_sandbox(Path(state_file), at, seed, settings)
     with serve(sandbox, host, port) as running, suppress(KeyboardInterrupt):
         announce(running.url)
         threading.Event().wait()

@@ -219,14 +219,18 @@ def _changed_items(
 
 
 def cancel(books: Books, identity: str, params: Params, now: int) -> Subscription:
-    """End now: what is not invoiced yet is discarded, unless `invoice_now` bills it."""
+    """End now: what is not invoiced yet is discarded, unless `invoice_now` bills it.
+
+    The running second belongs to the last invoice, since a clock that stands still would
+    otherwise lose what was reported just before.
+    """
     subscription = found(books, identity)
     if not subscription.is_live:
         raise missing("subscription", identity)
     latest = subscription.latest_invoice
     if boolean(params, "invoice_now"):
         draft = invoices.open_invoice(
-            books, subscription, now, reason="subscription_update", grace=0
+            books, subscription, now + 1, reason="subscription_update", grace=0
         )
         invoices.finalize(books, draft.id, now)
         latest = draft.id

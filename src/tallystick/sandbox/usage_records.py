@@ -84,10 +84,9 @@ def _billed_at(
     return timestamp if previous[-1].is_draft else start
 
 
-def usage_between(books: Books, identity: str, start: int, end: int) -> int:
-    """The usage that a period bills, by the price's own aggregation."""
-    found = books.item(identity)
-    kind = books.prices[found[1].price].aggregate_usage if found else "sum"
+def usage_between(books: Books, identity: str, span: tuple[int, int], kind: str | None) -> int:
+    """The usage that a half-open span bills; `kind` is how the price aggregates it."""
+    start, end = span
     slots = books.record_totals.get(identity, {})
     billed = [(at, n) for at, (n, billed_at) in sorted(slots.items()) if start <= billed_at < end]
     if kind == "last_ever":
@@ -106,11 +105,12 @@ def summaries(books: Books, identity: str) -> list[Body]:
     found = books.item(identity)
     if found is None:
         raise missing("subscription item", identity, "subscription_item")
-    subscription, _ = found
+    subscription, item = found
     rows: list[Body] = []
     if subscription.is_live:
         period = (subscription.period_start, subscription.period_end)
-        open_total = usage_between(books, identity, *period)
+        kind = books.prices[item.price].aggregate_usage
+        open_total = usage_between(books, identity, period, kind)
         rows.append(_summary(identity, None, period, open_total))
     for invoice in reversed(books.invoices_of(subscription.id)):
         for line in invoice.lines:
