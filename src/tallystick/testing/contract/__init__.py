@@ -15,23 +15,41 @@ pytest.register_assert_rewrite(
         f"tallystick.testing.contract.{name}"
         for name in (
             "steps",
-            "counted",
-            "idempotent",
+            "accounted",
+            "catalogued",
             "conditional",
+            "counted",
+            "exact",
+            "idempotent",
+            "isolated",
+            "ordered",
+            "settled",
         )
     )
 )
 
+from tallystick.testing.contract.accounted import AccountedContract  # noqa: E402
+from tallystick.testing.contract.catalogued import CataloguedContract  # noqa: E402
 from tallystick.testing.contract.conditional import ConditionalContract  # noqa: E402
 from tallystick.testing.contract.counted import CountedContract  # noqa: E402
+from tallystick.testing.contract.exact import ExactContract  # noqa: E402
 from tallystick.testing.contract.idempotent import IdempotentContract  # noqa: E402
+from tallystick.testing.contract.isolated import IsolatedContract  # noqa: E402
+from tallystick.testing.contract.ordered import OrderedContract  # noqa: E402
+from tallystick.testing.contract.settled import SettledContract  # noqa: E402
 
 __all__ = ["StoreContract"]
 
 
 class StoreContract(
-    CountedContract,
-    IdempotentContract,
+    AccountedContract,
+    CataloguedContract,
     ConditionalContract,
+    CountedContract,
+    ExactContract,
+    IdempotentContract,
+    IsolatedContract,
+    OrderedContract,
+    SettledContract,
 ):
     """Every promise of `tallystick.ports.Store`."""

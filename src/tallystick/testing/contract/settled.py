@@ -1,0 +1,169 @@
+"""Settled: what the end of a publication leaves in its slot, and how publications are found."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from tallystick.domain.publication import State
+from tallystick.domain.slot import SlotKey
+from tallystick.ports import Store
+from tallystick.testing.contract.hooks import StoreHooks
+from tallystick.testing.contract.steps import (
+    count,
+    due,
+    intend,
+    publish,
+    report,
+    seal,
+    sealed,
+    settle,
+    slot_of,
+    stepped,
+)
+from tallystick.testing.factories import (
+    DELTA,
+    NOON,
+    aggregate_key,
+    event,
+    place,
+    settled,
+)
+
+
+class SettledContract(StoreHooks):
+    """`advance` to an end, and the listings of the outbox."""
+
+    def test_a_confirmed_publication_is_what_its_slot_holds(self, store: Store) -> None:
+        sealed(store, 5)
+
+        publish(store)
+
+        found = due(store)
+        assert found.current is None
+        assert (found.slot.unsettled, found.slot.confirmed) == (None, Decimal(5))
+        assert found.slot.earlier == (Decimal(5),)
+        assert (found.slot.revision, found.slot.version, found.slot.due) == (1, 1, True)
+
+    def test_a_rejected_one_leaves_what_was_confirmed(self, store: Store) -> None:
+        sealed(store, 5)
+        publish(store)
+        count(store, "e2", 2)
+        seal(store)
+
+        settle(store, intend(store), State.REJECTED)
+
+        slot = slot_of(store)
+        assert (slot.confirmed, slot.unsettled) == (Decimal(5), None)
+        assert slot.earlier == (Decimal(5), Decimal(7))
+
+    def test_a_rejected_one_whose_absence_was_read_leaves_what_was_seen(self, store: Store) -> None:
+        sealed(store, 5)
+        intended = intend(store)
+        seen = replace(settled(intended, State.REJECTED), absent=Decimal("4.5"), absent_at=NOON)
+
+        assert store.outbox.advance([(intended, seen)]) == (True,)
+
+        assert slot_of(store).confirmed == Decimal("4.5")
+        assert store.outbox.publications().elements == (seen,)
+
+    def test_a_superseded_one_leaves_nothing_known(self, store: Store) -> None:
+        sealed(store, 5)
+
+        settle(store, intend(store), State.SUPERSEDED)
+
+        slot = slot_of(store)
+        assert (slot.confirmed, slot.unsettled, slot.earlier) == (None, None, (Decimal(5),))
+        assert slot.due
+
+    def test_what_grew_meanwhile_is_not_confirmed_with_it(self, store: Store) -> None:
+        sealed(store, 5)
+        intended = intend(store)
+        count(store, "e2", 2)
+        seal(store)
+
+        settle(store, intended)
+
+        slot = slot_of(store)
+        assert slot.total == 7
+        assert slot.confirmed == 5
+        assert (slot.version, slot.due) == (2, True)
+
+    def test_a_settled_slot_takes_the_next_revision(self, store: Store) -> None:
+        sealed(store, 5)
+        first = publish(store)
+        count(store, "e2", 2)
+        seal(store)
+
+        second = intend(store)
+
+        assert second.slot_revision == 2
+        assert second.before == 5
+        assert store.outbox.publications().elements == (first, second)
+
+    def test_a_publication_reads_back_in_every_field(self, store: Store) -> None:
+        sealed(store, 5)
+        intended = intend(store)
+        full = replace(
+            stepped(intended),
+            state=State.ACCEPTED,
+            deadline=NOON + 1,
+            next_at=NOON + 2,
+            last_attempt_at=NOON + 3,
+            attempts=4,
+            doubts=3,
+            failures=2,
+            resendable=False,
+            accepted_at=NOON + 5,
+            read_from=NOON + 6,
+            absent=Decimal("-1.5"),
+            absent_at=NOON + 7,
+            answer="208: schon da 😀",
+            step=9,
+        )
+
+        assert store.outbox.advance([(intended, full)]) == (True,)
+
+        assert store.outbox.publications().elements == (full,)
+        assert due(store).current == full
+
+    def test_slots_are_found_by_route_and_destination(self, store: Store) -> None:
+        report(store, event("e1"), event("e1", tenant="beta"), event("e1", tenant="ada"))
+        ours, theirs = place(), place(destination="cus_beta")
+        other = place(DELTA, destination="cus_beta")
+        seal(store, into=ours)
+        seal(store, aggregate_key("beta"), into=theirs)
+        seal(store, aggregate_key("ada"), into=other, route=DELTA)
+
+        def found(route: str = "", destination: str = "") -> list[SlotKey]:
+            listed = store.outbox.slots(route=route, destination=destination)
+            return [each.slot.key for each in listed.elements]
+
+        assert found() == [ours.slot, theirs.slot, other.slot]
+        assert found(route="delta") == [other.slot]
+        assert found(destination="cus_beta") == [theirs.slot, other.slot]
+        assert found(route="absolute", destination="cus_beta") == [theirs.slot]
+
+    def test_publications_are_found_by_slot_identifier_and_state(self, store: Store) -> None:
+        report(store, event("e1"), event("e1", tenant="beta"))
+        theirs = place(destination="cus_beta").slot
+        seal(store)
+        seal(store, aggregate_key("beta"), into=place(destination="cus_beta"))
+        first, open_one = publish(store), intend(store, theirs)
+        count(store, "e2")
+        seal(store)
+        second = settle(store, intend(store), State.REJECTED)
+
+        listed = store.outbox.publications
+        assert listed().elements == (first, second, open_one)
+        assert listed(slot=place().slot).elements == (first, second)
+        assert listed(identifier=second.identifier).elements == (second,)
+        assert listed(unsettled=True).elements == (open_one,)
+        assert listed(slot=place().slot, unsettled=True).elements == ()
+        assert listed(identifier="unheard of").elements == ()
+
+    def test_what_is_due_comes_with_its_unsettled_publication(self, store: Store) -> None:
+        sealed(store)
+        intended = intend(store)
+
+        (found,) = store.outbox.slots_due().elements
+
+        assert (found.slot, found.current) == (slot_of(store), intended)
