@@ -16,40 +16,55 @@ pytest.register_assert_rewrite(
         for name in (
             "steps",
             "accounted",
+            "atomic",
             "catalogued",
+            "clean",
+            "concurrent",
             "conditional",
             "counted",
+            "durable",
             "exact",
             "idempotent",
             "isolated",
             "ordered",
             "settled",
+            "shared",
         )
     )
 )
 
 from tallystick.testing.contract.accounted import AccountedContract  # noqa: E402
+from tallystick.testing.contract.atomic import AtomicContract  # noqa: E402
 from tallystick.testing.contract.catalogued import CataloguedContract  # noqa: E402
+from tallystick.testing.contract.clean import CleanContract  # noqa: E402
+from tallystick.testing.contract.concurrent import ConcurrentContract  # noqa: E402
 from tallystick.testing.contract.conditional import ConditionalContract  # noqa: E402
 from tallystick.testing.contract.counted import CountedContract  # noqa: E402
+from tallystick.testing.contract.durable import DurableContract  # noqa: E402
 from tallystick.testing.contract.exact import ExactContract  # noqa: E402
 from tallystick.testing.contract.idempotent import IdempotentContract  # noqa: E402
 from tallystick.testing.contract.isolated import IsolatedContract  # noqa: E402
 from tallystick.testing.contract.ordered import OrderedContract  # noqa: E402
 from tallystick.testing.contract.settled import SettledContract  # noqa: E402
+from tallystick.testing.contract.shared import SharedContract  # noqa: E402
 
 __all__ = ["StoreContract"]
 
 
 class StoreContract(
     AccountedContract,
+    AtomicContract,
     CataloguedContract,
+    CleanContract,
+    ConcurrentContract,
     ConditionalContract,
     CountedContract,
+    DurableContract,
     ExactContract,
     IdempotentContract,
     IsolatedContract,
     OrderedContract,
     SettledContract,
+    SharedContract,
 ):
     """Every promise of `tallystick.ports.Store`."""

@@ -1,6 +1,7 @@
 """Accounted: what `append` makes true of chains, balances and slots, and how it reads back."""
 
 from decimal import Decimal
+from functools import partial
 
 from tallystick.domain.aggregate import AggregateKey
 from tallystick.domain.ledger import Balance, Book, Entry, Head, Holding, first_broken
@@ -83,7 +84,7 @@ class AccountedContract(StoreHooks):
         report(store, event("e1", 1), event("e2", 2, occurred_at=ELEVEN))
         (first,), (second,) = seal(store), seal(store, NEXT)
 
-        chain = every(lambda cursor: store.ledger.entries(tenant="acme", cursor=cursor))
+        chain = every(partial(store.ledger.entries, tenant="acme"))
 
         assert chain == [first, second]
         assert first_broken(chain, store.ledger.head("acme", "requests")) is None
@@ -140,7 +141,7 @@ class AccountedContract(StoreHooks):
 
         assert slot_of(store).total == 8
         assert slot_of(store).version == 3
-        of_slot = every(lambda cursor: store.ledger.entries(slot=place().slot, cursor=cursor))
+        of_slot = every(partial(store.ledger.entries, slot=place().slot))
         assert of_slot == shared
 
     def test_entries_are_found_by_tenant_meter_and_slot(self, store: Store) -> None:

@@ -42,6 +42,10 @@ class StoreHooks:
         """What opens the same storage in whatever process; it must be picklable."""
         raise NotImplementedError
 
+    def damage(self, store: Store) -> None:
+        """Make what lies under the open store fail from now on, as a lost disk or network does."""
+        raise NotImplementedError
+
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
         made = self.make_store(tmp_path)

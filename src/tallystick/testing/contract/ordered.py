@@ -108,7 +108,7 @@ class OrderedContract(StoreHooks):
     def test_aggregates_come_in_order_of_key(self, store: Store) -> None:
         fill(store)
 
-        keys = [a.key for a in every(lambda cursor: store.events.aggregates(cursor=cursor))]
+        keys = [a.key for a in every(store.events.aggregates)]
 
         assert keys == sorted(keys)
         assert list(dict.fromkeys(key.tenant for key in keys)) == list(NAMES)

@@ -1,9 +1,10 @@
 """The steps that the suites take with a store, in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.event import Event
@@ -28,12 +29,12 @@ from tallystick.testing.factories import (
 T = TypeVar("T")
 
 
-def every(listing: Callable[[str], Page[T]]) -> list[T]:
+def every(listing: Callable[..., Page[T]]) -> list[T]:
     """All elements of a listing, page after page."""
     found: list[T] = []
     cursor, seen = "", {""}
     while True:
-        page = listing(cursor)
+        page = listing(cursor=cursor)
         found += page.elements
         if not page.cursor:
             return found
@@ -55,7 +56,7 @@ def count(store: Store, key: str = "e1", quantity: int | str = 1) -> Recorded:
 
 
 def aggregates(store: Store) -> list[Aggregate]:
-    return every(lambda cursor: store.events.aggregates(cursor=cursor))
+    return every(store.events.aggregates)
 
 
 def find(store: Store, key: AggregateKey | None = None) -> Aggregate:
@@ -69,7 +70,7 @@ def value(store: Store, key: AggregateKey | None = None) -> Decimal:
 
 
 def due_keys(store: Store, before: int = LATEST) -> list[AggregateKey]:
-    due = every(lambda cursor: store.ledger.aggregates_due(before, cursor=cursor))
+    due = every(partial(store.ledger.aggregates_due, before))
     return [aggregate.key for aggregate in due]
 
 
@@ -113,7 +114,7 @@ def sealed(store: Store, quantity: int | str = 5) -> Entry:
 def due(store: Store, slot: SlotKey | None = None) -> Due:
     """The slot, or the usual one, with its unsettled publication."""
     wanted = slot or place().slot
-    found = every(lambda cursor: store.outbox.slots(cursor=cursor))
+    found = every(store.outbox.slots)
     return next(each for each in found if each.slot.key == wanted)
 
 
@@ -122,7 +123,7 @@ def slot_of(store: Store, slot: SlotKey | None = None) -> Slot:
 
 
 def due_slots(store: Store) -> list[SlotKey]:
-    found = every(lambda cursor: store.outbox.slots_due(cursor=cursor))
+    found = every(store.outbox.slots_due)
     return [each.slot.key for each in found]
 
 
@@ -148,3 +149,32 @@ def publish(store: Store) -> Publication:
 def stepped(current: Publication) -> Publication:
     """The publication one step on, still unsettled."""
     return replace(current, state=State.AMBIGUOUS, step=current.step + 1)
+
+
+def content(store: Store) -> dict[str, Sequence[object]]:
+    """Everything that can be read of a store, by kind, so that two stores can be compared."""
+    found = aggregates(store)
+    listings: dict[str, Callable[..., Page[Any]]] = {
+        "events": store.events.events,
+        "aggregates due": partial(store.ledger.aggregates_due, LATEST),
+        "entries": store.ledger.entries,
+        "slots": store.outbox.slots,
+        "slots due": store.outbox.slots_due,
+        "publications": store.outbox.publications,
+        "accounts": store.catalog.accounts,
+        "overrides": store.catalog.overrides,
+        "letters": partial(store.dead_letters.list, open_only=False),
+        "open letters": store.dead_letters.list,
+    }
+    heads = dict.fromkeys((a.key.tenant, a.key.meter) for a in found)
+    return {
+        "aggregates": found,
+        "changes": [store.events.changes(aggregate.key) for aggregate in found],
+        "heads": [store.ledger.head(*chain) for chain in heads],
+        "books": [store.ledger.book(a.key, [a.period]) for a in found],
+        "holdings": [store.ledger.holdings(a.key, a.period) for a in found],
+        "meters": store.catalog.meters(),
+        "switches": sorted(store.catalog.switches().items()),
+        "revision": [store.catalog.revision()],
+        **{name: every(of) for name, of in listings.items()},
+    }
