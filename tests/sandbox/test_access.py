@@ -70,11 +70,12 @@ def test_lists_page_backwards_and_forwards(shop: Shop) -> None:
 
     first = shop.stripe.v1.customers.list({"limit": 3})
     second = shop.stripe.v1.customers.list({"limit": 3, "starting_after": first.data[-1].id})
-    back = shop.stripe.v1.customers.list({"limit": 3, "ending_before": second.data[0].id})
+    back = shop.stripe.v1.customers.list({"limit": 2, "ending_before": second.data[0].id})
 
     assert [row.id for row in first.data] == newest_first[:3]
     assert [row.id for row in second.data] == newest_first[3:6]
-    assert [row.id for row in back.data] == newest_first[:3]
+    assert [row.id for row in back.data] == newest_first[1:3]
+    assert back.has_more
     assert [row.id for row in first.auto_paging_iter()] == newest_first
 
 
@@ -113,6 +114,37 @@ def test_an_event_name_belongs_to_one_active_meter(shop: Shop) -> None:
     shop.stripe.v1.billing.meters.deactivate(first)
 
     assert shop.meter() != first
+
+
+def test_a_meter_changes_its_state_only_to_another_and_only_if_its_name_is_free(
+    shop: Shop,
+) -> None:
+    meters = shop.stripe.v1.billing.meters
+    first = shop.meter()
+    with pytest.raises(stripe.InvalidRequestError, match="already active"):
+        meters.reactivate(first)
+    meters.deactivate(first)
+    with pytest.raises(stripe.InvalidRequestError, match="already inactive"):
+        meters.deactivate(first)
+    second = shop.meter()
+
+    with pytest.raises(stripe.InvalidRequestError, match="Another active meter"):
+        meters.reactivate(first)
+    meters.deactivate(second)
+    assert meters.reactivate(first).status == "active"
+
+
+@pytest.mark.parametrize("count", [-1, 10_000])
+def test_an_interval_has_a_sensible_length(shop: Shop, count: int) -> None:
+    with pytest.raises(stripe.InvalidRequestError, match="interval_count"):
+        shop.stripe.v1.prices.create(
+            {
+                "currency": "usd",
+                "product_data": {"name": "x"},
+                "unit_amount": 1,
+                "recurring": {"interval": "month", "interval_count": count},
+            }
+        )
 
 
 @pytest.mark.parametrize("kind", ["customers", "products", "prices", "subscriptions", "invoices"])

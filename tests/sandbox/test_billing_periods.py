@@ -260,6 +260,34 @@ def test_a_kept_draft_is_fixed_when_the_pause_ends(shop: Shop) -> None:
     assert shop.invoices()[0].status == "paid"
 
 
+def test_a_pause_that_ends_within_the_grace_leaves_the_draft_open(shop: Shop) -> None:
+    customer, _, subscription = subscribed(shop)
+    pause = {"pause_collection": {"behavior": "keep_as_draft"}}
+    shop.stripe.v1.subscriptions.update(subscription.id, pause)
+    shop.sandbox.set_time(MONTH_END + 60)
+
+    shop.stripe.v1.subscriptions.update(subscription.id, {"pause_collection": ""})
+    shop.report(customer, "4", at=MONTH_END - 1)
+    still = shop.invoices()[0].status
+    shop.sandbox.set_time(MONTH_END + HOUR)
+
+    assert still == "draft"
+    assert quantities(shop.invoices()[0]) == ["4"]
+
+
+def test_a_pause_ends_by_itself_at_the_time_given(shop: Shop) -> None:
+    _, _, subscription = subscribed(shop)
+    pause = {"behavior": "keep_as_draft", "resumes_at": MONTH_END + DAY}
+    shop.stripe.v1.subscriptions.update(subscription.id, {"pause_collection": pause})
+    shop.sandbox.set_time(MONTH_END + DAY - 1)
+    before = shop.invoices()[0].status
+
+    shop.sandbox.advance(1)
+
+    assert (before, shop.invoices()[0].status) == ("draft", "paid")
+    assert shop.stripe.v1.subscriptions.retrieve(subscription.id).pause_collection is None
+
+
 def test_many_periods_pass_in_one_step_of_the_clock(shop: Shop) -> None:
     subscribed(shop, anchor=NOON - DAY)
 

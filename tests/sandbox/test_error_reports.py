@@ -113,4 +113,5 @@ def test_events_are_listed_newest_first_in_pages_and_filtered(shop: Shop) -> Non
     assert everything == ["e4", "e3", "e2", "e1", "e0"]
     assert len(recent.data) == 2
     assert shop.stripe.v2.core.events.list({"types": ["v1.other"]}).data == []
+    assert shop.stripe.v2.core.events.list({"object_id": "mtr_other"}).data == []
     assert shop.sandbox.now() == NOON + 300

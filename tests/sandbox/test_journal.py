@@ -45,6 +45,9 @@ def lived(path: Path) -> StripeSandbox:
                 shop.report(customer, str(number), identifier=f"e{number}", key=f"e{number}")
             except stripe.APIError:
                 order(shop, "clock/advance", seconds=600)
+        order(shop, "faults", kind="rate_limit", method="GET", count=1)
+        with pytest.raises(stripe.RateLimitError):
+            shop.stripe.v1.customers.list()
         order(shop, "keys", key="rk_test_secret", permissions=["rak_invoice_read"])
         order(shop, "clock/advance", seconds=40 * DAY)
         return shop.sandbox
@@ -106,10 +109,10 @@ def test_real_time_is_replayed_as_it_was(tmp_path: Path) -> None:
     with Process(path, now=None) as shop:
         made = shop.stripe.v1.customers.create({"name": "x"}).created
 
-    def yesterday(found: re.Match[str]) -> str:
-        return f'"at": {int(found[1]) - DAY}'
-
-    path.write_text(re.sub(r'"at": (\d+)', yesterday, path.read_text()))
+    began, came = path.read_text().splitlines()
+    began = re.sub(r'"at": \d+', f'"at": {made - 2 * DAY}', began)
+    came = re.sub(r'"at": \d+', f'"at": {made - DAY}', came)
+    path.write_text(f"{began}\n{came}\n")
 
     with Process(path, now=None) as shop:
         assert shop.stripe.v1.customers.list().data[0].created == made - DAY

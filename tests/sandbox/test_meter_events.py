@@ -249,6 +249,34 @@ def test_a_cancelled_event_no_longer_counts(shop: Shop) -> None:
     assert shop.total(meter, customer) == "0"
 
 
+def test_a_cancel_needs_the_event_name_it_was_sent_to_and_keeps_its_first_time(shop: Shop) -> None:
+    customer, meter = shop.customer(), shop.meter()
+    shop.report(customer, "5", identifier="e1")
+
+    def cancel(event_name: str, identifier: str) -> None:
+        shop.stripe.v1.billing.meter_event_adjustments.create(
+            {"event_name": event_name, "type": "cancel", "cancel": {"identifier": identifier}}
+        )
+
+    for event_name, identifier in (("other", "e1"), ("api_calls", "e2")):
+        with pytest.raises(stripe.InvalidRequestError, match="No event found"):
+            cancel(event_name, identifier)
+    assert shop.total(meter, customer) == "5"
+    cancel("api_calls", "e1")
+    shop.sandbox.advance(60)
+    cancel("api_calls", "e1")
+    assert shop.sandbox.received_events()[0].cancelled_at == NOON
+
+
+def test_a_long_text_is_no_number_of_too_many_digits(shop: Shop) -> None:
+    customer, meter = shop.customer(), shop.meter()
+
+    shop.report(customer, "a value that is far too long to be a number")
+
+    assert shop.sandbox.events()[0]["fate"] == "rejected:meter_event_invalid_value"
+    assert shop.total(meter, customer) == "0"
+
+
 def test_a_cancel_comes_too_late_after_a_day(shop: Shop) -> None:
     customer, meter = shop.customer(), shop.meter()
     shop.report(customer, "5", identifier="e1")

@@ -141,6 +141,16 @@ def test_a_lag_can_be_ordered_for_a_time_span_and_a_customer(shop: Shop) -> None
     assert after == {NOON - HOUR: 1.0}
 
 
+def test_an_ordered_lag_never_shortens_the_standing_one(open_shop) -> None:
+    shop = open_shop(summary_lag_seconds=600)
+    customer, meter = shop.customer(), shop.meter()
+    shop.fault("summaries_lag", lag_seconds=60)
+    shop.report(customer, at=NOON - HOUR)
+    shop.sandbox.advance(60)
+
+    assert shop.hours(meter, customer, NOON - HOUR, NOON) == {}
+
+
 def test_a_meter_or_customer_that_does_not_exist_is_said_so(shop: Shop) -> None:
     meter = shop.meter()
     span = {"start_time": NOON, "end_time": NOON + 60}

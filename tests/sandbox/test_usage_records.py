@@ -40,6 +40,15 @@ def test_the_price_says_how_records_aggregate(shop: Shop, aggregate: str, total:
     assert billed(shop) == [total]
 
 
+def test_the_last_value_ever_is_billed_in_periods_without_any(shop: Shop) -> None:
+    item = shop.legacy_item(billing_cycle_anchor=START, aggregate_usage="last_ever")
+    shop.record(item, 8, timestamp=NOON)
+
+    shop.sandbox.set_time(END + 40 * DAY)
+
+    assert billed(shop) == [8, 8]
+
+
 @pytest.mark.parametrize("version", ["2025-03-31.basil", "2026-10-28.endive"])
 def test_since_basil_the_path_is_unknown(shop: Shop, version: str) -> None:
     item = shop.legacy_item(billing_cycle_anchor=START)
