@@ -9,14 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tallystick.clock import FixedClock, SystemClock
 from tallystick.config import Settings
 from tallystick.domain.errors import InvalidSetting
 from tallystick.ports import Clock, Publisher, Store
 
+if TYPE_CHECKING:
+    from tallystick.publishers.stripe import StripePublisher
+
 STORE_URLS: Final = "use sqlite:///./file.db, sqlite:////absolute/file.db or memory:"
+
+LIVE_KEY: Final = "live_key"
+"""The switch that lets a key be used which bills real customers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +35,13 @@ class App:
 
     @cached_property
     def publisher(self) -> Publisher:
-        return publisher_for(self.settings, self.clock)
+        allow_live = LIVE_KEY in self.store.catalog.switches()
+        return publisher_for(self.settings, self.clock, allow_live=allow_live)
+
+    @property
+    def has_provider(self) -> bool:
+        """Whether anything can be sent and read; else there is only a dry run."""
+        return self.settings.stripe_api_key is not None
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -69,8 +81,11 @@ def new_incarnation() -> str:
     return secrets.token_hex(8)
 
 
-def publisher_for(settings: Settings, clock: Clock) -> Publisher:
-    """Stripe where its key is set; else one that shows what would be sent, and sends nothing."""
+def publisher_for(settings: Settings, clock: Clock, *, allow_live: bool = False) -> Publisher:
+    """Stripe where its key is set; else one that shows what would be sent, and sends nothing.
+
+    Raises InvalidSetting for a key that cannot be one, and for a live one that is not allowed.
+    """
     if settings.stripe_api_key is None:
         from tallystick.publishers.dry_run import DryRunPublisher  # noqa: PLC0415
 
@@ -78,8 +93,31 @@ def publisher_for(settings: Settings, clock: Clock) -> Publisher:
     from tallystick.publishers.stripe import StripePublisher  # noqa: PLC0415
 
     return StripePublisher(
-        settings.stripe_api_key.reveal(), clock=clock, api_base=settings.stripe_api_base
+        settings.stripe_api_key.reveal(),
+        clock=clock,
+        api_base=settings.stripe_api_base or None,
+        allow_live=allow_live,
     )
+
+
+def stripe_of(app: App) -> "StripePublisher":
+    """The Stripe publisher, for what only Stripe has. Raises InvalidSetting without its key."""
+    from tallystick.publishers.stripe import StripePublisher  # noqa: PLC0415
+
+    if not isinstance(app.publisher, StripePublisher):
+        raise InvalidSetting("set TALLYSTICK_STRIPE_API_KEY: this command talks to Stripe")
+    return app.publisher
+
+
+def back_up(store: Store, target: Path) -> None:
+    """Copy a store into a new file while others write. InvalidSetting where it has no file."""
+    from tallystick.stores.sqlite import SqliteStore  # noqa: PLC0415
+
+    if not isinstance(store, SqliteStore):
+        raise InvalidSetting("only a sqlite store is copied by this command")
+    if target.exists():
+        raise InvalidSetting(f"{target} exists; name a new file")
+    store.backup_to(target)
 
 
 def clock_at(at: int | None) -> Clock:

@@ -301,6 +301,19 @@ def doubted(current: Publication, detail: str, now: int) -> Publication:
     return replace(current, answer=detail, read_from=now, step=current.step + 1)
 
 
+def settled_by_person(current: Publication, *, arrived: bool, why: str, now: int) -> Publication:
+    """The record after a person decided what no evidence could: it arrived, or it did not."""
+    state = State.CONFIRMED if arrived else State.REJECTED
+    return replace(
+        current,
+        state=state,
+        settled_at=now,
+        absent=None,
+        answer=f"settled by a person: {why}",
+        step=current.step + 1,
+    )
+
+
 def superseded(current: Publication, now: int) -> Publication:
     return replace(current, state=State.SUPERSEDED, settled_at=now, step=current.step + 1)
 

@@ -7,10 +7,9 @@ absolute slot is known to hold.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import islice
 from typing import Final
 
 from tallystick.domain.discrepancy import Discrepancy, Kind
@@ -49,6 +48,13 @@ class Reconciling:
         yield from verify(self.store, self.now)
         yield from self.provider()
         yield from self.subscriptions()
+
+    def our_half(self) -> Iterator[Discrepancy]:
+        """All that can be compared without asking the provider."""
+        yield from recount(self.store, self.now)
+        yield from verify(self.store, self.now)
+        for one in pages(lambda cursor: self.store.outbox.slots(cursor=cursor)):
+            yield from slot_faults(self.store, one.slot, self.now)
 
     def provider(self) -> Iterator[Discrepancy]:
         """Every slot against its Entries and the provider; every closed period against its bill."""
@@ -231,8 +237,3 @@ def line_of(slot: Slot) -> Line:
 
 def _bill_detail(bill: InvoiceLine | None) -> str:
     return f"invoice {bill.invoice}" if bill else "no finalised line"
-
-
-def first(found: Iterable[Discrepancy], limit: int) -> list[Discrepancy]:
-    """The first so many: enough to act on, bounded in memory."""
-    return list(islice(found, limit))

@@ -1,0 +1,200 @@
+"""`run`, `seal`, `publish`, `reconcile`: one pass of the hourly work, or a part of it."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+from cyclopts import App as Cli
+from cyclopts import Parameter
+
+from tallystick.bootstrap import App
+from tallystick.domain.discrepancy import Discrepancy
+from tallystick.domain.instant import format_instant
+from tallystick.domain.publication import Limits, decide
+from tallystick.domain.quantity import ZERO
+from tallystick.entrypoints.cli.context import (
+    CLEAN,
+    NEEDS_A_PERSON,
+    AtOption,
+    JsonOption,
+    StoreOption,
+    audit,
+    open_app,
+)
+from tallystick.entrypoints.cli.tables import Row, say, show
+from tallystick.ports import Due
+from tallystick.publishers.dry_run import NO_KEY
+from tallystick.stages.passing import one_pass
+from tallystick.stages.publishing import Publishing, PublishSummary
+from tallystick.stages.reconciling import Reconciling
+from tallystick.stages.recounting import pages
+from tallystick.stages.sealing import SealSummary, seal
+from tallystick.stages.targeting import SealLimits
+
+SENDERS: Final = 8
+"""So many sends at once: enough to hide a provider's latency, far below its limits."""
+
+LIMITS: Final = Limits()
+
+
+def register(app: Cli) -> None:
+    for command in (run, run_seal, run_publish, run_reconcile):
+        app.command(command, name=command.__name__.removeprefix("run_") or "run")
+
+
+def run(*, store: StoreOption = None, at: AtOption = None) -> int:
+    """Seal what is due, publish it, and compare what was published with the provider."""
+    with open_app(store, at) as app, _progress() as on_progress:
+        if not app.has_provider:
+            _tell_sealed(_seal(app, on_progress))
+            say(f"Nothing was published: {NO_KEY}.")
+            return _show_differences(app, as_json=False)
+        with ThreadPoolExecutor(SENDERS) as senders:
+            done = one_pass(publishing_of(app, senders), limits_of(app), on_progress)
+        _tell_sealed(done.sealed)
+        if done.carried:
+            say(f"Carried: {done.carried} quantities that their closed slots never delivered.")
+        return _tell_published(done.published)
+
+
+def run_seal(*, store: StoreOption = None, at: AtOption = None) -> int:
+    """Append what the Aggregates are ahead of the ledger; publish nothing."""
+    with open_app(store, at) as app, _progress() as on_progress:
+        _tell_sealed(_seal(app, on_progress))
+    return CLEAN
+
+
+def run_publish(
+    *,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Only show what would be sent, and send nothing.")
+    ] = False,
+    store: StoreOption = None,
+    at: AtOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Tell the provider what the ledger says, slot by slot."""
+    with open_app(store, at) as app:
+        if dry_run or not app.has_provider:
+            if not dry_run:
+                say(f"Nothing was published: {NO_KEY}.")
+            return _show_differences(app, as_json=as_json)
+        with ThreadPoolExecutor(SENDERS) as senders, _progress() as on_progress:
+            return _tell_published(publishing_of(app, senders).run(on_progress))
+
+
+def run_reconcile(
+    *,
+    repair: Annotated[
+        bool,
+        Parameter(negative="", help="Have absolute slots that changed at the provider set again."),
+    ] = False,
+    why: Annotated[str, Parameter(help="For the audit trail: why it is repaired.")] = "",
+    store: StoreOption = None,
+    at: AtOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Compare events, Aggregates, ledger, provider and invoices, and list each difference."""
+    with open_app(store, at) as app:
+        reconciling = Reconciling(
+            store=app.store, publisher=app.publisher, now=app.clock.now(), limits=LIMITS
+        )
+        if not app.has_provider:
+            say(f"Only our own half was compared: {NO_KEY}.")
+            found = reconciling.our_half()
+        else:
+            found = reconciling.everything()
+        rows = map(_discrepancy_row, found)
+        count = show(rows, as_json=as_json, empty="No difference.")
+        if repair:
+            line = audit(app, "repair", "slots", who=None, why=why or "reconcile --repair")
+            app.store.catalog.switch("repaired", format_instant(line.at), line)
+            say(f"Repaired: {reconciling.repair()} slots are set again by the next publish.")
+    return NEEDS_A_PERSON if count else CLEAN
+
+
+def limits_of(app: App) -> SealLimits:
+    return SealLimits(grace=app.settings.grace)
+
+
+def publishing_of(app: App, senders: ThreadPoolExecutor | None = None) -> Publishing:
+    return Publishing(
+        store=app.store,
+        publisher=app.publisher,
+        clock=app.clock,
+        limits=LIMITS,
+        senders=senders,
+    )
+
+
+def _seal(app: App, on_progress: Callable[[int], None]) -> SealSummary:
+    routes = app.publisher.routes
+    return seal(app.store, routes, app.clock.now(), limits=limits_of(app), on_progress=on_progress)
+
+
+def _tell_sealed(sealed: SealSummary) -> None:
+    held = f", {sealed.held} of them held" if sealed.held else ""
+    say(f"Sealed: {sealed.entries} entries of {sealed.looked_at} aggregates{held}.")
+
+
+def _tell_published(summary: PublishSummary) -> int:
+    if summary.paused:
+        say("Publishing is paused (`tallystick resume`, or finish the restore).")
+    counts = ", ".join(f"{count} {what}" for what, count in summary.outcomes.items() if count)
+    say(f"Published: {counts or 'nothing was due'}.")
+    for subject, why in summary.stuck.items():
+        say(f"Needs a person: {subject}: {why}")
+    if summary.denied:
+        say(f"The provider refuses us: {summary.denied}")
+    elif summary.is_stopped:
+        say("The provider is away; what is due stays due for the next pass.")
+    if summary.unread:
+        say(f"Could not be read back: {summary.unread}")
+    return CLEAN if summary.is_clean else NEEDS_A_PERSON
+
+
+def _show_differences(app: App, *, as_json: bool) -> int:
+    due = pages(lambda cursor: app.store.outbox.slots_due(cursor=cursor))
+    show(_difference_rows(app, due), as_json=as_json, empty="Nothing is due.")
+    return CLEAN
+
+
+def _difference_rows(app: App, due: Iterator[Due]) -> Iterator[Row]:
+    now, routes = app.clock.now(), app.publisher.routes
+    for one in due:
+        slot = one.slot
+        confirmed = ZERO if slot.confirmed is None else slot.confirmed
+        yield {
+            "slot": str(slot.key),
+            "total": slot.total,
+            "confirmed": confirmed,
+            "difference": slot.total - confirmed,
+            "next": str(decide(slot, one.current, routes[slot.key.route], LIMITS, now)),
+        }
+
+
+def _discrepancy_row(found: Discrepancy) -> Row:
+    return {
+        "kind": str(found.kind),
+        "subject": found.subject,
+        "ours": found.ours,
+        "theirs": found.theirs,
+        "difference": found.difference,
+        "detail": found.detail,
+    }
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr where somebody looks."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.completed} looked at"), TimeElapsedColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda count: bar.advance(task, count)
