@@ -106,7 +106,7 @@ class CleanContract(StoreHooks):
         with pytest.raises(StoreUnavailable):
             count(store)
 
-    def test_one_handle_closes_only_itself(self, store: Store) -> None:
+    def test_closing_one_leaves_the_other_open(self, store: Store) -> None:
         with self.second(store) as other:
             count(other, "e1", 5)
 

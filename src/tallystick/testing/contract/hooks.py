@@ -19,6 +19,8 @@ class StoreHooks:
     no part of it: `class TestMine(StoreContract, exempt={"test_…": "because …"})`.
     """
 
+    folder: Path
+
     def __init_subclass__(cls, exempt: Mapping[str, str] = NONE_EXEMPT) -> None:
         for name, reason in exempt.items():
             if not hasattr(cls, name) or not reason:
@@ -43,11 +45,20 @@ class StoreHooks:
         raise NotImplementedError
 
     def damage(self, store: Store) -> None:
-        """Make what lies under the open store fail from now on, as a lost disk or network does."""
-        raise NotImplementedError
+        """Make what lies under the open store fail from now on, as a lost disk or network does.
+
+        Unless you say otherwise, every file in the store's folder is overwritten where it is.
+        """
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        if not files:
+            raise NotImplementedError("the store keeps no file here: say how it can fail")
+        for path in files:
+            with path.open("r+b") as file:
+                file.write(b"\xff" * path.stat().st_size)
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
+        self.folder = tmp_path
         made = self.make_store(tmp_path)
         yield made
         made.close()

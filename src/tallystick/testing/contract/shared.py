@@ -28,7 +28,7 @@ EVENTS = 40
 Opener = Callable[[], Store]
 
 
-def count_in_a_process(opener: Opener, place: int) -> list[Receipt]:
+def count_elsewhere(opener: Opener, place: int) -> list[Receipt]:
     """Events that all the processes report, and as many of its own."""
     with closing(opener()) as store:
         receipts = []
@@ -38,7 +38,7 @@ def count_in_a_process(opener: Opener, place: int) -> list[Receipt]:
         return receipts
 
 
-def seal_in_a_process(opener: Opener, place: int) -> int:
+def seal_elsewhere(opener: Opener, place: int) -> int:
     """Count and seal in turn; how many of its Entries were appended."""
     with closing(opener()) as store:
         appended = 0
@@ -50,7 +50,7 @@ def seal_in_a_process(opener: Opener, place: int) -> int:
         return appended
 
 
-def intend_in_a_process(opener: Opener, rival: Publication) -> bool:
+def intend_elsewhere(opener: Opener, rival: Publication) -> bool:
     with closing(opener()) as store:
         return store.outbox.intend([rival])[0]
 
@@ -61,7 +61,7 @@ class SharedContract(StoreHooks):
     def test_processes_that_report_the_same_count_it_once(self, store: Store) -> None:
         opener = self.opener(store)
         with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-            parts = pool.map(count_in_a_process, [opener] * PROCESSES, range(PROCESSES))
+            parts = pool.map(count_elsewhere, [opener] * PROCESSES, range(PROCESSES))
             receipts = Counter(receipt for part in parts for receipt in part)
 
         assert receipts == {
@@ -74,7 +74,7 @@ class SharedContract(StoreHooks):
     def test_processes_that_seal_make_one_chain(self, store: Store) -> None:
         opener = self.opener(store)
         with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-            appended = sum(pool.map(seal_in_a_process, [opener] * PROCESSES, range(PROCESSES)))
+            appended = sum(pool.map(seal_elsewhere, [opener] * PROCESSES, range(PROCESSES)))
 
         chain = every(store.ledger.entries)
         assert len(chain) == appended
@@ -86,7 +86,7 @@ class SharedContract(StoreHooks):
         rivals = [publication(slot_of(store), incarnation=str(i)) for i in range(PROCESSES)]
         opener = self.opener(store)
         with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-            answers = list(pool.map(intend_in_a_process, [opener] * PROCESSES, rivals))
+            answers = list(pool.map(intend_elsewhere, [opener] * PROCESSES, rivals))
 
         assert Counter(answers) == {True: 1, False: PROCESSES - 1}
         assert slot_of(store).unsettled == rivals[answers.index(True)].identifier
