@@ -60,6 +60,8 @@ def append_all(db: apsw.Connection, batch: Sequence[tuple[Entry, ...]]) -> tuple
 
 
 def _appended(db: apsw.Connection, entries: tuple[Entry, ...]) -> Appended:
+    if not entries:
+        return Appended.ALREADY
     key = entries[0].key
     row = db.execute(SELECT_CHAIN, (key.tenant, key.meter)).fetchone()
     chain_id, head = (0, Head()) if row is None else (row[0], Head(row[1], row[2]))

@@ -45,14 +45,15 @@ _CONFLICT: Final = Recorded(Receipt.CONFLICT)
 _OVERFLOW: Final = Recorded(Receipt.CONFLICT, refused=Reason.OVERFLOW)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Account:
-    """An Aggregate in memory while a batch changes it. `id` is 0 until it is first written."""
+    """An Aggregate in memory while a batch changes it. `id` is 0 until an event counts in it."""
 
     aggregate: Aggregate
     id: int
     tally: Tally
     position: int
+    is_stored: bool = False
     is_changed: bool = False
     members: dict[str, int] = field(default_factory=dict)
     """The live contributions of each member that was looked at."""
@@ -63,16 +64,14 @@ class Account:
 class Draft:
     """What one event changes, before it is certain that all of it can be counted."""
 
-    tallies: dict[AggregateKey, tuple[Account, Tally]] = field(default_factory=dict)
+    tallies: dict[Account, Tally] = field(default_factory=dict)
     lines: list[tuple[Account, Contribution, int | None]] = field(default_factory=list)
     """(account, contribution, position of what is taken out or None where it is added)."""
 
-    def tally(self, account: Account) -> Tally:
-        drafted = self.tallies.get(account.aggregate.key)
-        return account.tally if drafted is None else drafted[1]
-
     def live(self, account: Account, member: str) -> int:
         """How the draft changes the live contributions of a member."""
+        if account not in self.tallies:
+            return 0
         return sum(
             1 if taken is None else -1
             for other, contribution, taken in self.lines
@@ -82,7 +81,7 @@ class Draft:
     def change(
         self, account: Account, tally: Tally, contribution: Contribution, taken: int | None = None
     ) -> None:
-        self.tallies[account.aggregate.key] = (account, tally)
+        self.tallies[account] = tally
         self.lines.append((account, contribution, taken))
 
 
@@ -96,8 +95,10 @@ class Recordings:
         self._fresh: dict[tuple[int, str], str] = {}
         self._accounts: dict[AggregateKey, Account] = {}
         self._kept_apart: dict[tuple[str, str, Window], int] = {}
-        last_id, has_voids = row_of(db, sql.SELECT_EVENTS_STATE)
-        self._event_id: int = last_id or 0
+        self._created: list[Account] = []
+        event_id, aggregate_id, has_voids = row_of(db, sql.SELECT_EVENTS_STATE)
+        self._event_id: int = event_id or 0
+        self._aggregate_id: int = aggregate_id or 0
         self._has_voids = bool(has_voids)
         self._events: list[Row] = []
         self._changes: list[Row] = []
@@ -125,11 +126,14 @@ class Recordings:
             self._changes.sort()
             self._db.executemany(sql.INSERT_CHANGE, self._changes)
             self._changes = []
+        created, self._created = self._created, []
+        self._db.executemany(sql.INSERT_AGGREGATE, map(_insert_row, created))
         changed = [account for account in self._accounts.values() if account.is_changed]
-        self._db.executemany(sql.UPDATE_AGGREGATE, map(_update_row, changed))
+        stored = (account for account in changed if account.is_stored)
+        self._db.executemany(sql.UPDATE_AGGREGATE, map(_update_row, stored))
         self._db.executemany(sql.PUT_MEMBER, _member_rows(changed))
         for account in changed:
-            account.is_changed = False
+            account.is_changed, account.is_stored = False, True
             account.members_changed.clear()
             if not account.aggregate.due:
                 # By itself, since the index over the marks would be written again each time.
@@ -193,7 +197,7 @@ class Recordings:
         if contribution.aggregation is Aggregation.UNIQUE_COUNT:
             member = contribution.member
             seen = self._live(account, member) + draft.live(account, member)
-        tally = fold(draft.tally(account), contribution, seen=seen)
+        tally = fold(draft.tallies.get(account, account.tally), contribution, seen=seen)
         draft.change(account, tally, contribution)
 
     def _take_out(self, draft: Draft, tenant_id: int, key: str) -> None:
@@ -209,7 +213,7 @@ class Recordings:
             removed = contribution_of(change, account.aggregate)
             member = removed.member
             left = self._live(account, member) + draft.live(account, member) - 1
-            tally = unfold(draft.tally(account), removed, left=left)
+            tally = unfold(draft.tallies.get(account, account.tally), removed, left=left)
             if tally is None:
                 tally = refold(self._live_contributions(account, gone))
             draft.change(account, tally, removed, position)
@@ -243,12 +247,13 @@ class Recordings:
             found = self._found(draft, key)
             if found is not None:
                 return found
-        aggregate = started(replace(offered, key=key))
+        aggregate = started(offered if key is offered.key else replace(offered, key=key))
         return Account(aggregate, 0, aggregate.tally, 0)
 
     def _found(self, draft: Draft, key: AggregateKey) -> Account | None:
-        if key in draft.tallies:
-            return draft.tallies[key][0]
+        for account in draft.tallies:
+            if account.aggregate.key == key:
+                return account
         if key in self._accounts:
             return self._accounts[key]
         row = self._db.execute(sql.SELECT_AGGREGATE, key_row(key)).fetchone()
@@ -261,7 +266,7 @@ class Recordings:
 
     def _loaded(self, row: Row) -> Account:
         aggregate = aggregate_of(row[1:])
-        account = Account(aggregate, row[0], aggregate.tally, aggregate.position)
+        account = Account(aggregate, row[0], aggregate.tally, aggregate.position, is_stored=True)
         self._accounts[aggregate.key] = account
         return account
 
@@ -269,11 +274,13 @@ class Recordings:
         """How many dimension sets the window keeps apart."""
         place = (key.tenant, key.meter, key.window)
         if place not in self._kept_apart:
+            created = sum(1 for a in self._created if _kept_apart_in(a.aggregate.key) == place)
             row = (key.tenant, key.meter, key.window.start, key.window.end)
-            self._kept_apart[place] = row_of(self._db, sql.COUNT_KEPT_APART, row)[0]
+            stored = row_of(self._db, sql.COUNT_KEPT_APART, row)[0]
+            self._kept_apart[place] = stored + created
         drafted = sum(
             1
-            for account, _ in draft.tallies.values()
+            for account in draft.tallies
             if not account.id and _kept_apart_in(account.aggregate.key) == place
         )
         return self._kept_apart[place] + drafted
@@ -283,12 +290,13 @@ class Recordings:
     def _accept(self, draft: Draft, tenant_id: int, event: Event) -> Recorded:
         self._event_id += 1
         is_late = False
-        for key, (account, tally) in draft.tallies.items():
+        for account, tally in draft.tallies.items():
             if not account.id:
                 self._create(account)
             account.tally = tally
             account.is_changed = True
-            is_late |= account.aggregate.sealed and key.window.end <= self._now
+            aggregate = account.aggregate
+            is_late |= aggregate.sealed and aggregate.key.window.end <= self._now
         places = [self._line(*line) for line in draft.lines]
         counted = " ".join(place for place in places if place)
         self._fresh[tenant_id, event.key] = event.fingerprint
@@ -296,11 +304,13 @@ class Recordings:
         if event.voids is not None:
             self._db.execute(sql.INSERT_VOID, (tenant_id, event.voids, self._event_id))
             self._has_voids = True
-        return Recorded(Receipt.LATE if is_late else Receipt.RECORDED, tuple(draft.tallies))
+        touched = tuple([account.aggregate.key for account in draft.tallies])
+        return Recorded(Receipt.LATE if is_late else Receipt.RECORDED, touched)
 
     def _create(self, account: Account) -> None:
         aggregate = account.aggregate
-        account.id = row_of(self._db, sql.INSERT_AGGREGATE, aggregate_row(aggregate))[0]
+        self._aggregate_id = account.id = self._aggregate_id + 1
+        self._created.append(account)
         self._accounts[aggregate.key] = account
         place = _kept_apart_in(aggregate.key)
         if place in self._kept_apart:
@@ -353,6 +363,10 @@ def _event_row(event_id: int, tenant_id: int, event: Event, counted: str) -> Row
         event.voids,
         counted,
     )
+
+
+def _insert_row(account: Account) -> Row:
+    return (account.id, *aggregate_row(account.aggregate, account.tally, account.position))
 
 
 def _update_row(account: Account) -> Row:

@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution, Tally
@@ -16,9 +17,10 @@ BEFORE_ALL: Final = -(2**63)
 """An instant before every other, as the place before a listing's first row."""
 
 
+@lru_cache(maxsize=8192)
 def text_of(quantity: Decimal) -> str:
-    """The canonical text of a quantity."""
-    return "1" if quantity is ONE else format_quantity(quantity)
+    """The canonical text of a quantity; equal quantities have the same, so it may be kept."""
+    return format_quantity(quantity)
 
 
 def text_or_null(quantity: Decimal | None) -> str | None:
@@ -88,8 +90,8 @@ def tally_row(tally: Tally) -> Row:
     )
 
 
-def aggregate_row(aggregate: Aggregate) -> Row:
-    """What `INSERT INTO aggregate` takes: an Aggregate that was not there before."""
+def aggregate_row(aggregate: Aggregate, tally: Tally, position: int) -> Row:
+    """What `INSERT INTO aggregate` takes after the id: a new Aggregate as a batch left it."""
     return (
         *key_row(aggregate.key),
         aggregate.aggregation,
@@ -98,8 +100,8 @@ def aggregate_row(aggregate: Aggregate) -> Row:
         aggregate.period.end,
         aggregate.closed,
         aggregate.meter_version,
-        *tally_row(aggregate.tally),
-        aggregate.position,
+        *tally_row(tally),
+        position,
         aggregate.sealed,
         aggregate.due,
         aggregate.first_sealed_at,
@@ -114,7 +116,8 @@ def differences(contribution: Contribution, aggregate: Aggregate) -> str | None:
         and contribution.aggregation is aggregate.aggregation
         and contribution.span is aggregate.span
         and contribution.closed is aggregate.closed
-        and contribution.period == aggregate.period
+        and contribution.period.start == aggregate.period.start
+        and contribution.period.end == aggregate.period.end
     ):
         return None
     return json.dumps(

@@ -4,7 +4,10 @@ from typing import Final
 
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────
 
-SELECT_EVENTS_STATE: Final = "SELECT (SELECT max(id) FROM event), EXISTS (SELECT 1 FROM void)"
+SELECT_EVENTS_STATE: Final = """
+    SELECT (SELECT max(id) FROM event), (SELECT max(id) FROM aggregate),
+        EXISTS (SELECT 1 FROM void)
+"""
 
 INSERT_EVENT_TENANT: Final = "INSERT INTO event_tenant (name) VALUES (?) ON CONFLICT DO NOTHING"
 SELECT_EVENT_TENANT: Final = "SELECT id FROM event_tenant WHERE name = ?"
@@ -50,11 +53,10 @@ PUT_MEMBER: Final = """
 """
 
 INSERT_AGGREGATE: Final = """
-    INSERT INTO aggregate (tenant, meter, dimensions, window_start, window_end, aggregation, span,
-        period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
-        latest_key, position, is_sealed, is_due, first_sealed_at, is_kept_apart)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    RETURNING id
+    INSERT INTO aggregate (id, tenant, meter, dimensions, window_start, window_end, aggregation,
+        span, period_start, period_end, closed, meter_version, live_count, total, extreme,
+        latest_at, latest_key, position, is_sealed, is_due, first_sealed_at, is_kept_apart)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 UPDATE_AGGREGATE: Final = """
     UPDATE aggregate
