@@ -37,7 +37,7 @@ _BUSY_CODES: Final = frozenset({"rate_limit", "lock_timeout", "idempotency_key_i
 # The message is the only sign on API v1; the code is v2's. Said too often it costs a reading,
 # said too rarely it bills twice, so any wording of it will do.
 _DUPLICATE: Final = re.compile(
-    r"already exists\b.*\bidentifier|duplicate\b.*\bidentifier", re.IGNORECASE
+    r"(already exists|duplicate)\b.*\bidentifier", re.IGNORECASE | re.DOTALL
 )
 _DUPLICATE_CODE: Final = "duplicate_meter_event"
 

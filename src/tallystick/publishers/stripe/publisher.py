@@ -79,19 +79,19 @@ class StripePublisher:
         self._is_live = is_live(checked_key(api_key, allow_live=allow_live))
         self._account = account
         self._payload_keys = dict(payload_keys)
-        rates = rates or _usual_rates(is_live=self._is_live, api_base=self._api_base)
-        events = Pace(rates.meter_events, clock)
+        self.rates = rates or _usual_rates(is_live=self._is_live, api_base=self._api_base)
+        events = Pace(self.rates.meter_events, clock)
         self._paces = {
             HOUR_METER.name: events,
             SUM_METER.name: events,
-            USAGE_RECORD.name: Pace(rates.usage_records, clock),
+            USAGE_RECORD.name: Pace(self.rates.usage_records, clock),
         }
         self._turns = Turns()
         self._connection = Connection(
             api_key,
             api_base=self._api_base,
             clock=clock,
-            reads=Pace(rates.reads, clock),
+            reads=Pace(self.rates.reads, clock),
             proxy=proxy,
         )
         self._meters = Meters(self._connection)

@@ -54,13 +54,19 @@ class Item(msgspec.Struct, frozen=True):
     subscription: str = ""
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """A pause of collecting: its bills end as drafts, void or uncollectible."""
+
+    behavior: str = ""
+
+
 class BilledBy(msgspec.Struct, frozen=True):
     """A subscription as Stripe shows it."""
 
     id: str
     status: str
     items: Listed[Item]
-    pause_collection: msgspec.Raw | None = None
+    pause_collection: Pause | None = None
 
 
 class ItemDetails(msgspec.Struct, frozen=True):
@@ -268,8 +274,7 @@ def _is_metered(one: BilledBy) -> bool:
 
 
 def _is_paused(one: BilledBy) -> bool:
-    collection = one.pause_collection
-    return one.status == "paused" or (collection is not None and bytes(collection) != b"null")
+    return one.status == "paused" or one.pause_collection is not None
 
 
 def _periods(one: BilledBy) -> set[Window]:
