@@ -1,0 +1,1 @@
+"""How people and programs come in: each turns a request into a stage's call, and shows it."""
