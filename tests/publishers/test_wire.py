@@ -1,11 +1,13 @@
 """What goes over the line, byte by byte, and what becomes of a line that misbehaves."""
 
+import logging
 import socket
 import threading
 
 import pytest
 import stripe
 
+from tallystick.domain.errors import PublisherMisconfigured
 from tallystick.domain.instant import SECOND, parse_instant
 from tallystick.domain.publication import Outcome
 from tallystick.publishers import HOUR_METER, SUM_METER, USAGE_RECORD
@@ -183,6 +185,19 @@ def test_a_key_in_the_answer_does_not_come_out(publisher_at):
 
     assert answer.outcome is Outcome.DENIED
     assert KEY not in repr(answer)
+
+
+def test_no_logger_gets_to_see_the_key(publisher_at, caplog):
+    caplog.set_level(logging.DEBUG)
+    with scripted(event(), fault(401, f"Invalid API Key provided: {KEY}")) as server:
+        publisher = publisher_at(server.url)
+        publisher.send(METER_EVENT)
+        with pytest.raises(PublisherMisconfigured):
+            publisher.subscription("cus_1")
+
+    assert "/v1/billing/meter_events" in caplog.text
+    sent = [record.getMessage() for record in caplog.records]
+    assert [line for line in sent if KEY in line] == []
 
 
 def test_credentials_and_proxies_of_the_environment_are_not_used(

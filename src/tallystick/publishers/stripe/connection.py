@@ -72,7 +72,7 @@ class Connection:
         idempotency_key: str | None = None,
         version: str = API_VERSION,
     ) -> Heard:
-        """One attempt that begins before the deadline and does not outlast it.
+        """One attempt that begins before the deadline and waits for an answer until then.
 
         Raises TooLate or NotConnected where nothing was sent, Broken where that is not known.
         """

@@ -104,7 +104,7 @@ class Wire(stripe.HTTPClient):
         if left <= 0:
             raise TooLate
         seconds = min(left / SECOND, EXCHANGE_SECONDS_MAX)
-        return urllib3.Timeout(connect=min(seconds, CONNECT_SECONDS_MAX), read=seconds)
+        return urllib3.Timeout(connect=min(seconds, CONNECT_SECONDS_MAX), total=seconds)
 
     def close(self) -> None:
         with suppress(HTTPError):
