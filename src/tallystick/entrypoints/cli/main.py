@@ -22,6 +22,7 @@ from tallystick.domain.errors import (
 )
 from tallystick.entrypoints.cli import (
     dead_letters,
+    demo,
     importing,
     lineage,
     mappings,
@@ -51,6 +52,7 @@ COMMANDS: Final[tuple[ModuleType, ...]] = (
     recovery,
     switches,
     providers,
+    demo,
 )
 """In the order in which --help shows them."""
 
