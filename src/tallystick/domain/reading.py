@@ -4,11 +4,19 @@ A reading confirms at once only what nothing else can have caused; otherwise it 
 enough. An absence is believed only after two readings far apart. Everything else is no verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import takewhile
 
-from tallystick.domain.publication import Limits, Publication, State, landed_by
+from tallystick.domain.publication import (
+    Limits,
+    Publication,
+    State,
+    Step,
+    decide,
+    landed_by,
+)
 from tallystick.domain.quantity import ZERO, add, equal_as_read, subtract
 from tallystick.domain.slot import Mode, Route, Slot, SlotKey
 
@@ -44,8 +52,8 @@ def read(
         return replace(told, state=State.REJECTED, settled_at=at, absent=held, absent_at=at)
     if current.absent_at is None or current.absent != seen or current.absent_at < quiet_from:
         told = replace(told, absent=seen, absent_at=at)
-    if _heals(current, at, route, limits):
-        return replace(told, state=State.AMBIGUOUS, resendable=False, next_at=at)
+    if _heals(slot, current, at, route, limits):
+        return replace(_to_be_set_again(told, at), step=told.step)
     return replace(told, next_at=at + limits.heal_after)
 
 
@@ -76,11 +84,18 @@ def _proves_absence(
     return waited and known
 
 
-def _heals(current: Publication, at: int, route: Route, limits: Limits) -> bool:
-    """An absolute value that was accepted and is not seen may be set again: it cannot over-bill."""
+def _heals(slot: Slot, current: Publication, at: int, route: Route, limits: Limits) -> bool:
+    """An absolute value that was accepted and is not seen may be set again: it cannot over-bill.
+
+    Each time in vain doubles the wait, up to the lag that the provider's totals may have.
+    """
     if route.mode is not Mode.ABSOLUTE or current.accepted_at is None:
         return False
-    return at >= max(current.accepted_at + limits.heal_after, landed_by(current, limits))
+    if at + limits.send_timeout >= current.place.closes_at:
+        return False
+    in_vain = sum(1 for _ in takewhile(current.total.__eq__, reversed(slot.earlier)))
+    wait = min(limits.heal_after << min(in_vain, 16), limits.summary_lag)
+    return at >= max(current.accepted_at + wait, landed_by(current, limits))
 
 
 def confirmed_after(current: Publication, slot: Slot) -> Decimal | None:
@@ -94,37 +109,111 @@ def confirmed_after(current: Publication, slot: Slot) -> Decimal | None:
             return None
 
 
+Member = tuple[Slot, Publication | None]
+"""A slot of a reading group, with its unsettled publication, if it has one."""
+
+
+def verdicts(
+    members: Sequence[Member], reading: Reading, route: Route, limits: Limits
+) -> Iterator[tuple[Publication, Publication]]:
+    """(before, after) of each unsettled publication of a group whose total was read."""
+    seen = shares(members, reading, route, limits)
+    is_whole = equal_as_read(_expected(members), reading.total, route.digits_max)
+    for slot, current in members:
+        if current is None or _is_under_way(current, reading.at):
+            continue
+        after = replace(current, next_at=reading.at + limits.heal_after, step=current.step + 1)
+        if slot.key in seen:
+            total = seen[slot.key]
+            after = read(slot, current, total, at=reading.at, route=route, limits=limits)
+        elif not is_whole and _heals(slot, current, reading.at, route, limits):
+            # Something of the group is missing, and nobody can say which: set what may be set.
+            after = _to_be_set_again(current, reading.at)
+        step = decide(slot, current, route, limits, reading.at)
+        # What is to be sent again was read for its neighbours' sake: that must not put it off.
+        if after.state.is_settled or step not in (Step.SEND, Step.SUPERSEDE):
+            yield current, after
+
+
+def _is_under_way(current: Publication, at: int) -> bool:
+    """Whether its sender may be sending just then, so that a reading says nothing of it."""
+    return current.state is not State.ACCEPTED and at < current.deadline
+
+
+def _to_be_set_again(current: Publication, at: int) -> Publication:
+    step = current.step + 1
+    return replace(current, state=State.AMBIGUOUS, resendable=False, next_at=at, step=step)
+
+
+def _expected(members: Iterable[Member]) -> Decimal:
+    """What the group shows once everything has landed."""
+    total = ZERO
+    for slot, current in members:
+        told = current.total if current is not None else slot.confirmed
+        total = add(total, told if told is not None else ZERO)
+    return total
+
+
 def shares(
-    slots: Sequence[tuple[Slot, Publication | None]], total: Decimal, digits: int
+    members: Sequence[Member], reading: Reading, route: Route, limits: Limits
 ) -> dict[SlotKey, Decimal]:
     """What one reading of a group says of each of its unsettled slots; empty where it cannot tell.
 
-    With one unsettled slot it is the rest. With more it tells only when all have landed, and then
-    only if each total rose (else an older mixture may have the same sum), or when none has, and
-    only if all went the same way (else a rise and a fall that both landed may cancel out).
+    With one slot in doubt it is the rest. With more it tells when all have landed or none has,
+    and each total rose (else an older mixture may have the same sum). Where a value is set, what
+    was answered with a 2xx and is quiet counts as there, if the total agrees to the last unit.
     """
-    unsettled = [(s, p) for s, p in slots if p is not None]
+    unsettled = [(s, p) for s, p in members if p is not None]
     known = ZERO
-    for slot, current in slots:
+    for slot, current in members:
         if current is None:
             if slot.confirmed is None:
                 return {}
             known = add(known, slot.confirmed)
     if len(unsettled) == 1:
-        return {unsettled[0][0].key: subtract(total, known)}
+        return {unsettled[0][0].key: subtract(reading.total, known)}
+    if all(p.total > max((ZERO, *s.earlier)) for s, p in unsettled):
+        found = _all_or_none(unsettled, known, reading.total, route.digits_max)
+        if found:
+            return found
+    return _rest(unsettled, known, reading, limits) if route.mode is Mode.ABSOLUTE else {}
+
+
+def _all_or_none(
+    unsettled: Sequence[tuple[Slot, Publication]], known: Decimal, total: Decimal, digits: int
+) -> dict[SlotKey, Decimal]:
     after, before = known, known
     for _, current in unsettled:
         after = add(after, current.total)
         before = add(before, current.before if current.before is not None else ZERO)
-    rising = all(p.total > max((ZERO, *s.earlier)) for s, p in unsettled)
-    if rising and equal_as_read(after, total, digits):
+    if equal_as_read(after, total, digits):
         return {slot.key: p.total for slot, p in unsettled}
-    if _one_way([p for _, p in unsettled]) and equal_as_read(before, total, digits):
+    if equal_as_read(before, total, digits) and all(p.before is not None for _, p in unsettled):
         return {slot.key: p.before for slot, p in unsettled if p.before is not None}
     return {}
 
 
-def _one_way(unsettled: Sequence[Publication]) -> bool:
-    """Whether all raise what their slot was known to hold, or all lower it."""
-    rises = [p.total > p.before for p in unsettled if p.before is not None]
-    return len(rises) == len(unsettled) and len(set(rises)) == 1
+def _rest(
+    unsettled: Sequence[tuple[Slot, Publication]], known: Decimal, reading: Reading, limits: Limits
+) -> dict[SlotKey, Decimal]:
+    """What each holds if all that is quiet has landed; else what is left for the one in doubt."""
+    found: dict[SlotKey, Decimal] = {}
+    doubtful: list[tuple[Slot, Publication]] = []
+    for slot, current in unsettled:
+        quiet_from = landed_by(current, limits)
+        shown_from = quiet_from if is_fresh(slot, current) else quiet_from + limits.summary_lag
+        # What may be missing can only be less, so a whole total leaves no room for it.
+        certain = current.state is State.ACCEPTED or current.total >= max((ZERO, *slot.earlier))
+        if certain and reading.at >= shown_from:
+            found[slot.key] = current.total
+            known = add(known, current.total)
+        else:
+            doubtful.append((slot, current))
+    left = subtract(reading.total, known)
+    if not doubtful and not left:
+        return found
+    if len(doubtful) == 1:
+        slot, current = doubtful[0]
+        if left in (current.total, current.before):
+            return {**found, slot.key: left}
+    return {}

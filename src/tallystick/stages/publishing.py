@@ -8,7 +8,7 @@ next pass takes over by sending it again exactly as it was.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.domain.errors import PublisherUnavailable
@@ -27,7 +27,7 @@ from tallystick.domain.publication import (
     intended,
     superseded,
 )
-from tallystick.domain.reading import Reading, read, shares
+from tallystick.domain.reading import Reading, verdicts
 from tallystick.domain.slot import Reads, Slot, reading_group
 from tallystick.ports import Clock, Due, Publisher, Store
 
@@ -253,23 +253,9 @@ class Publishing:
         """What the reading changes in each unsettled publication of its group."""
         members = groups.get(reading.group, [])
         if not members:
-            return
+            return ()
         route = self.publisher.routes[members[0].slot.key.route]
-        seen = shares([(d.slot, d.current) for d in members], reading.total, route.digits_max)
-        for one in members:
-            current = one.current
-            if current is None or _is_under_way(current, reading.at):
-                continue
-            if one.slot.key in seen:
-                total = seen[one.slot.key]
-                after = read(
-                    one.slot, current, total, at=reading.at, route=route, limits=self.limits
-                )
-            else:
-                # The group's total tells nothing of this slot yet: ask again later.
-                later = reading.at + self.limits.heal_after
-                after = replace(current, next_at=later, step=current.step + 1)
-            yield current, after
+        return verdicts([(d.slot, d.current) for d in members], reading, route, self.limits)
 
     def poll_rejections(self) -> int:
         """Have every publication read that the provider reported as not counted."""
@@ -289,11 +275,6 @@ def _day(slot: Slot) -> tuple[str, str, str, int]:
     """What one call can read at once: a counter's UTC day."""
     key = slot.key
     return key.route, key.destination, key.counter, key.start // DAY
-
-
-def _is_under_way(current: Publication, at: int) -> bool:
-    """Whether its sender may be sending just then, so that a reading says nothing of it."""
-    return current.state is not State.ACCEPTED and at < current.deadline
 
 
 def _why_stuck(slot: Slot, step: Step) -> str:

@@ -1,0 +1,127 @@
+"""The oracle: what must be true, from the plan and what was reported, in as few lines as can be.
+
+It shares no arithmetic with the product: neither fold, window, slot nor next Entry.
+"""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import Final
+
+from tallystick.domain.aggregate import AggregateKey
+from tallystick.domain.event import Event, Receipt
+from tallystick.domain.meter import Meter
+from tallystick.domain.window import Window
+from tallystick.testing.simulation.plan import Plan
+
+NOTHING: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one live event counts as, in one Aggregate."""
+
+    at: int
+    key: str
+    value: Decimal
+    member: str
+
+
+class Model:
+    """Every event that was taken, and what each Aggregate must therefore be."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._meters = plan.meters
+        self._calendars = {c.tenant: c.calendar for c in plan.customers}
+        self.content: dict[tuple[str, str], str] = {}
+        self.voided: set[tuple[str, str]] = set()
+        self.live: dict[AggregateKey, dict[str, Counted]] = defaultdict(dict)
+        self.position: dict[AggregateKey, int] = defaultdict(int)
+        self.periods: dict[AggregateKey, Window] = {}
+        self._where: dict[tuple[str, str], list[AggregateKey]] = {}
+        self._values: dict[tuple[AggregateKey, int], Decimal] = {}
+
+    def take(self, event: Event) -> Receipt:
+        """What must become of a report, and what it changes. LATE is not told from RECORDED."""
+        identity = (event.tenant, event.key)
+        if identity in self.content:
+            same = self.content[identity] == event.fingerprint
+            return Receipt.DUPLICATE if same else Receipt.CONFLICT
+        self.content[identity] = event.fingerprint
+        target = (event.tenant, event.voids or "")
+        if event.voids is not None and target not in self.voided:
+            self.voided.add(target)
+            for key in self._where.pop(target, []):
+                del self.live[key][event.voids]
+                self.position[key] += 1
+        if identity not in self.voided and event.voids is None:
+            self._count(event)
+        return Receipt.RECORDED
+
+    def _count(self, event: Event) -> None:
+        found = self._where.setdefault((event.tenant, event.key), [])
+        for meter in self._meters:
+            if not _is_read_by(meter, event):
+                continue
+            counted = _counted(meter, event)
+            for key in self._keys(meter, event):
+                self.live[key][event.key] = counted
+                self.position[key] += 1
+                found.append(key)
+
+    def _keys(self, meter: Meter, event: Event) -> list[AggregateKey]:
+        calendar = self._calendars[event.tenant]
+        window = calendar.window(meter.span, event.occurred_at)
+        groups = [""]
+        if meter.dimensions:
+            region = json.loads(event.properties).get("region")
+            groups.append('{"region":%s}' % json.dumps(region))  # noqa: UP031
+        keys = [AggregateKey(event.tenant, meter.id, group, window) for group in groups]
+        for key in keys:
+            self.periods[key] = calendar.period(event.occurred_at)
+        return keys
+
+    def value(self, key: AggregateKey) -> Decimal:
+        """What the Aggregate must be now."""
+        place = (key, self.position[key])
+        if place not in self._values:
+            meter = next(m for m in self._meters if m.id == key.meter)
+            self._values[place] = _folded(meter.aggregation, list(self.live[key].values()))
+        return self._values[place]
+
+    def value_at(self, key: AggregateKey, position: int) -> Decimal | None:
+        """What it was at an earlier position; None where nobody looked."""
+        return self._values.get((key, position))
+
+
+def _is_read_by(meter: Meter, event: Event) -> bool:
+    if meter.code != event.code:
+        return False
+    return not meter.filters or json.loads(event.properties).get("region") == "eu"
+
+
+def _counted(meter: Meter, event: Event) -> Counted:
+    who = json.loads(event.properties)["who"]
+    return Counted(event.occurred_at, event.key, event.quantity, who)
+
+
+def _folded(aggregation: str, live: list[Counted]) -> Decimal:
+    values = [counted.value for counted in live]
+    if aggregation == "count":
+        return Decimal(len(live))
+    if aggregation == "unique_count":
+        return Decimal(len({counted.member for counted in live}))
+    if not live:
+        return NOTHING
+    if aggregation == "latest":
+        return max(live, key=lambda counted: (counted.at, counted.key)).value
+    if aggregation in ("min", "max"):
+        return min(values) if aggregation == "min" else max(values)
+    total = sum(values, NOTHING)
+    if aggregation == "sum":
+        return total
+    with localcontext() as exact:
+        exact.prec = 60
+        quotient = total / len(live)
+        return quotient.quantize(Decimal("1e-12"), rounding=ROUND_HALF_EVEN)

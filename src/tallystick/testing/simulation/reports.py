@@ -1,0 +1,125 @@
+"""Draws what is reported, and when: late, out of order, twice, in conflict, and voided."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from random import Random
+from typing import Final
+
+from tallystick.domain.event import Event
+from tallystick.domain.instant import DAY, HOUR, MINUTE, SECOND
+from tallystick.testing.simulation.settings import CODES, NEGATIVE_CODE, Customer
+
+QUANTITIES: Final = ("0", "1", "2", "3", "5", "7", "10", "40", "0.5", "1.25", "0.001", "99.9")
+BATCH_SPAN: Final = 10 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A batch that is reported at once."""
+
+    at: int
+    events: tuple[Event, ...]
+
+
+def drawn_reports(
+    draws: Random, customers: tuple[Customer, ...], start: int, hours: int, count: int
+) -> tuple[Report, ...]:
+    """About `count` events over the run, cut into batches by the time they are reported at."""
+    style = _Style(draws)
+    sent: list[tuple[int, Event]] = []
+    for n in range(count):
+        tenant = draws.choice(customers).tenant
+        occurred_at = start + draws.randrange(hours * HOUR)
+        event = _drawn_event(draws, tenant, f"e{n}", occurred_at, style)
+        at = occurred_at + style.lateness(draws)
+        sent.append((at, event))
+        sent += _again(draws, event, at, style)
+        sent += _voids(draws, event, at, style)
+    return _batched(sent, start + hours * HOUR)
+
+
+class _Style:
+    """What this run has much of."""
+
+    def __init__(self, draws: Random) -> None:
+        self.is_negative = draws.random() < 0.5
+        self.late_share = draws.choice((0.0, 0.1, 0.4))
+        self.late_max = draws.choice((2 * HOUR, 3 * DAY, 20 * DAY, 40 * DAY))
+        self.duplicates = draws.choice((0.0, 0.2))
+        self.conflicts = draws.choice((0.0, 0.05))
+        self.voids = draws.choice((0.0, 0.05, 0.2))
+
+    def lateness(self, draws: Random) -> int:
+        if draws.random() < self.late_share:
+            return draws.randrange(self.late_max)
+        return draws.randrange(2 * MINUTE)
+
+
+def _drawn_event(
+    draws: Random, tenant: str, key: str, occurred_at: int, style: _Style
+) -> Event:
+    code = draws.choice(CODES)
+    quantity = Decimal(draws.choice(QUANTITIES))
+    if code == NEGATIVE_CODE and style.is_negative and draws.random() < 0.4:
+        quantity = -quantity if quantity else quantity
+    properties = {"who": f"u{draws.randrange(6)}"}
+    if draws.random() < 0.8:
+        properties["region"] = draws.choice(("eu", "us"))
+    return _event(tenant, key, code, quantity, occurred_at, json.dumps(properties))
+
+
+def _event(
+    tenant: str,
+    key: str,
+    code: str,
+    quantity: Decimal,
+    occurred_at: int,
+    properties: str = "{}",
+    voids: str | None = None,
+) -> Event:
+    content = f"{code}|{quantity}|{occurred_at}|{properties}|{voids}"
+    return Event(
+        tenant=tenant,
+        key=key,
+        code=code,
+        quantity=quantity,
+        occurred_at=occurred_at,
+        received_at=occurred_at,
+        properties=properties,
+        fingerprint=content,
+        voids=voids,
+    )
+
+
+def _again(draws: Random, event: Event, at: int, style: _Style) -> list[tuple[int, Event]]:
+    """The same once more, or something else under the same key."""
+    found: list[tuple[int, Event]] = []
+    if draws.random() < style.duplicates:
+        found.append((at + draws.choice((0, SECOND, HOUR, 3 * DAY)), event))
+    if draws.random() < style.conflicts:
+        other = replace(event, quantity=event.quantity + 1, fingerprint=event.fingerprint + "!")
+        found.append((at + draws.choice((0, SECOND, HOUR)), other))
+    return found
+
+
+def _voids(draws: Random, event: Event, at: int, style: _Style) -> list[tuple[int, Event]]:
+    """Voids of the event: before it or after, once or twice, and now and then of a void."""
+    found: list[tuple[int, Event]] = []
+    while draws.random() < style.voids and len(found) < 3:
+        key = f"v{len(found)}-{event.key}"
+        target = found[-1][1].key if found and draws.random() < 0.2 else event.key
+        when = max(event.occurred_at, at + draws.choice((-HOUR, 0, MINUTE, 2 * HOUR, 4 * DAY)))
+        void = _event(event.tenant, key, event.code, Decimal(1), when, voids=target)
+        found.append((when, void))
+    return found
+
+
+def _batched(sent: list[tuple[int, Event]], end: int) -> tuple[Report, ...]:
+    """Batches of what is reported within some minutes; what comes long after the end, at the end."""
+    batches: dict[int, list[Event]] = defaultdict(list)
+    for at, event in sorted(sent, key=lambda pair: pair[0]):
+        place = min(at, end + 60 * DAY)
+        batches[place - place % BATCH_SPAN + BATCH_SPAN].append(event)
+    return tuple(Report(at, tuple(events)) for at, events in sorted(batches.items()))

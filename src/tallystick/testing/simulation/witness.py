@@ -1,0 +1,235 @@
+"""Sees every transition that the store really makes, whatever the caller gets to hear of it.
+
+It stands between the faults and the store, and holds each transition against the model: receipts,
+Aggregates, the ledger's sums and chains, and who may send what. What it has seen is what the
+checkers compare the provider with.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import cast
+
+from tallystick.domain.aggregate import Aggregate, AggregateKey
+from tallystick.domain.event import Receipt
+from tallystick.domain.ledger import GENESIS, Entry
+from tallystick.domain.publication import Publication, State
+from tallystick.domain.slot import Place, SlotKey
+from tallystick.domain.window import Window
+from tallystick.ports import (
+    PAGE,
+    Appended,
+    EventLog,
+    Ledger,
+    Outbox,
+    Page,
+    Recorded,
+    Recording,
+    Store,
+)
+from tallystick.testing.fakes import FakeProvider
+from tallystick.testing.simulation.model import NOTHING, Model
+
+Series = tuple[str, str, str]
+
+
+class Violation(AssertionError):
+    """A promise does not hold."""
+
+
+def require(holds: bool, sentence: str) -> None:  # noqa: FBT001
+    if not holds:
+        raise Violation(sentence)
+
+
+class Witness:
+    """What was seen. `reached` holds every total that a slot had in the ledger, zero included."""
+
+    def __init__(self, model: Model, provider: FakeProvider) -> None:
+        self.model = model
+        self.provider = provider
+        self.heads: dict[tuple[str, str], tuple[int, str]] = {}
+        self.entries: dict[AggregateKey, Entry] = {}
+        self.billed: dict[tuple[Series, Window], Decimal] = defaultdict(lambda: NOTHING)
+        self.allocated: dict[tuple[Series, Window], Decimal] = defaultdict(lambda: NOTHING)
+        self.places: dict[SlotKey, Place] = {}
+        self.appended_at: dict[SlotKey, int] = {}
+        self.totals: dict[SlotKey, Decimal] = defaultdict(lambda: NOTHING)
+        self.reached: dict[SlotKey, set[Decimal]] = defaultdict(lambda: {NOTHING})
+        self.series: dict[SlotKey, set[tuple[Series, Window]]] = defaultdict(set)
+        self.intended: dict[str, Publication] = {}
+        self.unsettled: dict[SlotKey, str] = {}
+        self.attempts = 0
+
+    # ── events ──
+
+    def recorded(self, batch: Sequence[Recording], results: Sequence[Recorded]) -> None:
+        for recording, result in zip(batch, results, strict=True):
+            event = recording.event
+            expected = self.model.take(event)
+            got = Receipt.RECORDED if result.receipt is Receipt.LATE else result.receipt
+            require(got is expected, f"{event.tenant}/{event.key} is {got}, and not {expected}")
+
+    def seen(self, aggregate: Aggregate) -> None:
+        key = aggregate.key
+        expected = (self.model.position[key], self.model.value(key))
+        got = (aggregate.position, aggregate.value)
+        require(got == expected, f"{key} is {got}, and the model says {expected}")
+        require(self.model.periods[key] == aggregate.period, f"{key} is in another period")
+
+    # ── the ledger ──
+
+    def appended(self, entries: tuple[Entry, ...]) -> None:
+        for entry in entries:
+            self._chained(entry)
+            self._summed(entry)
+            self._allocated(entry)
+        slots = {a.place.slot for entry in entries for a in entry.allocations}
+        for slot in slots:
+            require(self.totals[slot] >= 0, f"{slot} holds {self.totals[slot]}")
+
+    def _chained(self, entry: Entry) -> None:
+        chain = (entry.key.tenant, entry.key.meter)
+        line, previous = self.heads.get(chain, (0, GENESIS))
+        follows = entry.line == line + 1 and entry.previous_hash == previous
+        require(follows, f"{chain} line {entry.line} does not follow line {line}")
+        self.heads[chain] = (entry.line, entry.hash)
+
+    def _summed(self, entry: Entry) -> None:
+        key, last = entry.key, self.entries.get(entry.key)
+        total = last.total if last else NOTHING
+        require(entry.total == total + entry.delta, f"{key} line {entry.line} sums up wrong")
+        counted = self.model.value_at(key, entry.position)
+        require(entry.total == counted, f"{key} line {entry.line}: {entry.total} is not {counted}")
+        revision = last.revision if last else 0
+        require(entry.revision == revision + 1, f"{key} revision {entry.revision} is not next")
+        self.entries[key] = entry
+
+    def _allocated(self, entry: Entry) -> None:
+        key = entry.key
+        place = ((key.tenant, key.meter, key.group), entry.period)
+        self.billed[place] += entry.released + entry.moved
+        for allocation in entry.allocations:
+            slot = allocation.place.slot
+            self.allocated[place] += allocation.quantity
+            self.totals[slot] += allocation.quantity
+            self.reached[slot].add(self.totals[slot])
+            known = self.places.setdefault(slot, allocation.place)
+            require(known == allocation.place, f"{slot} is told two timestamps or periods")
+            require(
+                not known.is_closed(entry.sealed_at), f"{slot} is closed and still gets an Entry"
+            )
+            self.series[slot].add(place)
+            self.appended_at[slot] = entry.sealed_at
+        sums = (entry.billed, entry.allocated)
+        require(sums == (self.billed[place], self.allocated[place]), f"{place} sums up wrong")
+
+    # ── publications ──
+
+    def intends(self, publication: Publication) -> None:
+        slot = publication.slot
+        require(slot not in self.unsettled, f"{slot} has two unsettled publications")
+        require(publication.total in self.reached[slot], f"{slot} never had {publication.total}")
+        require(publication.identifier not in self.intended, "an identifier is used twice")
+        self.intended[publication.identifier] = publication
+        self.unsettled[slot] = publication.identifier
+
+    def advances(self, before: Publication, after: Publication) -> None:
+        require(_frozen(before) == _frozen(after), f"{before.identifier} is not what was intended")
+        if not after.state.is_settled:
+            return
+        del self.unsettled[after.slot]
+        holds = self.provider.total(after.slot)
+        if after.state is State.CONFIRMED:
+            require(holds == after.total, f"{after.slot} holds {holds}, confirmed: {after.total}")
+
+    def sent(self, publication: Publication) -> None:
+        """Right before an attempt: the intent must stand in the store, and be the same."""
+        self.attempts += 1
+        stored = self.intended.get(publication.identifier)
+        require(stored is not None, f"{publication.identifier} is sent before it is stored")
+        if stored is not None:
+            require(_frozen(stored) == _frozen(publication), "a resend differs from its intent")
+
+    def landed(self, slot: SlotKey, total: Decimal) -> None:
+        """The provider's books changed: promise 6."""
+        reached = total in self.reached[slot]
+        require(reached, f"{slot} is {total} at the provider, which the ledger never was")
+
+
+def _frozen(publication: Publication) -> tuple[object, ...]:
+    p = publication
+    return (p.identifier, p.place, p.slot_revision, p.slot_version, p.value, p.total, p.before)
+
+
+class WitnessedStore:
+    """A store whose writes the witness sees."""
+
+    def __init__(self, store: Store, witness: Witness) -> None:
+        self._store = store
+        self.events = cast(EventLog, _Events(store.events, witness))
+        self.ledger = cast(Ledger, _Ledger(store.ledger, witness))
+        self.outbox = cast(Outbox, _Outbox(store.outbox, witness))
+        self.catalog = store.catalog
+        self.dead_letters = store.dead_letters
+
+    @property
+    def incarnation(self) -> str:
+        return self._store.incarnation
+
+    def renew_incarnation(self, incarnation: str) -> None:
+        self._store.renew_incarnation(incarnation)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class _Port:
+    """Everything but what a subclass looks at goes straight through."""
+
+    def __init__(self, port: object, witness: Witness) -> None:
+        self._port = port
+        self._witness = witness
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._port, name)
+
+
+class _Events(_Port):
+    def record(self, batch: Sequence[Recording], now: int) -> tuple[Recorded, ...]:
+        results = cast(EventLog, self._port).record(batch, now)
+        self._witness.recorded(batch, results)
+        return results
+
+
+class _Ledger(_Port):
+    def aggregates_due(
+        self, before: int, *, cursor: str = "", limit: int = PAGE
+    ) -> Page[Aggregate]:
+        page = cast(Ledger, self._port).aggregates_due(before, cursor=cursor, limit=limit)
+        for aggregate in page.elements:
+            self._witness.seen(aggregate)
+        return page
+
+    def append(self, batch: Sequence[tuple[Entry, ...]]) -> tuple[Appended, ...]:
+        results = cast(Ledger, self._port).append(batch)
+        for entries, result in zip(batch, results, strict=True):
+            if result is Appended.APPENDED:
+                self._witness.appended(entries)
+        return results
+
+
+class _Outbox(_Port):
+    def intend(self, batch: Sequence[Publication]) -> tuple[bool, ...]:
+        results = cast(Outbox, self._port).intend(batch)
+        for publication, stored in zip(batch, results, strict=True):
+            if stored:
+                self._witness.intends(publication)
+        return results
+
+    def advance(self, batch: Sequence[tuple[Publication, Publication]]) -> tuple[bool, ...]:
+        results = cast(Outbox, self._port).advance(batch)
+        for (before, after), stored in zip(batch, results, strict=True):
+            if stored:
+                self._witness.advances(before, after)
+        return results
