@@ -17,12 +17,12 @@ FAST = Rates(meter_events=100_000, usage_records=100_000, reads=100_000)
 def open_world() -> Iterator[Callable[..., World]]:
     closing: list[Callable[[], None]] = []
 
-    def opened(*, rates: Rates = FAST, api_key: str = KEY, **settings: Any) -> World:
-        sandbox = StripeSandbox(NOON, settings=Settings(**settings))
+    def opened(*, rates: Rates = FAST, seed: int = 0, **settings: Any) -> World:
+        sandbox = StripeSandbox(NOON, seed=seed, settings=Settings(**settings))
         running = serve(sandbox)
         client = stripe.StripeClient("sk_test_shop", base_addresses={"api": running.url})
         clock = FixedClock(NOW)
-        publisher = StripePublisher(api_key, clock=clock, api_base=running.url, rates=rates)
+        publisher = StripePublisher(KEY, clock=clock, api_base=running.url, rates=rates)
         closing.extend((client._requestor._client.close, running.close))
         return World(Shop(sandbox, client, running.url), clock, publisher)
 

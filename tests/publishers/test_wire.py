@@ -109,12 +109,22 @@ def test_retry_after_reaches_the_answer(publisher_at):
     assert (answer.outcome, answer.retry_after) == (Outcome.BUSY, 7 * SECOND)
 
 
-def test_stripe_saying_that_it_should_be_retried_makes_no_attempt_of_its_own(publisher_at):
-    failed = fault(500, kind="api_error").replace(b"\r\n", b"\r\nStripe-Should-Retry: true\r\n", 1)
-    with scripted(failed) as server:
-        answer = publisher_at(server.url).send(METER_EVENT)
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (fault(500, kind="api_error"), Outcome.FAILED),
+        (fault(409, kind="idempotency_error"), Outcome.BUSY),
+        (fault(429), Outcome.BUSY),
+        (event(), Outcome.ACCEPTED),
+    ],
+)
+def test_stripe_saying_that_it_should_be_retried_makes_no_attempt_of_its_own(
+    publisher_at, answer: bytes, outcome: Outcome
+):
+    urged = answer.replace(b"\r\n", b"\r\nStripe-Should-Retry: true\r\n", 1)
+    with scripted(urged) as server:
+        assert publisher_at(server.url).send(METER_EVENT).outcome is outcome
 
-    assert answer.outcome is Outcome.FAILED
     assert len(server.requests) == 1
 
 
