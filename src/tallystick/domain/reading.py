@@ -159,9 +159,10 @@ def shares(
 ) -> dict[SlotKey, Decimal]:
     """What one reading of a group says of each of its unsettled slots; empty where it cannot tell.
 
-    With one slot in doubt it is the rest. With more it tells when all have landed or none has,
-    and each total rose (else an older mixture may have the same sum). Where a value is set, what
-    was answered with a 2xx and is quiet counts as there, if the total agrees to the last unit.
+    With one slot in doubt it is the rest. With more it tells when all have landed, and each total
+    rose (else an older mixture may have the same sum), or when none has, and all went the same
+    way (else a rise and a fall that both landed may cancel out). Where a value is set, what was
+    answered with a 2xx and is quiet counts as there, if the total agrees to the last unit.
     """
     unsettled = [(s, p) for s, p in members if p is not None]
     known = ZERO
@@ -172,25 +173,23 @@ def shares(
             known = add(known, slot.confirmed)
     if len(unsettled) == 1:
         return {unsettled[0][0].key: subtract(reading.total, known)}
-    if all(p.total > max((ZERO, *s.earlier)) for s, p in unsettled):
-        found = _all_or_none(unsettled, known, reading.total, route.digits_max)
-        if found:
-            return found
+    after = _expected(members)
+    rising = all(p.total > max((ZERO, *s.earlier)) for s, p in unsettled)
+    if rising and equal_as_read(after, reading.total, route.digits_max):
+        return {slot.key: p.total for slot, p in unsettled}
+    before = known
+    for _, current in unsettled:
+        before = add(before, current.before if current.before is not None else ZERO)
+    nothing = equal_as_read(before, reading.total, route.digits_max)
+    if nothing and _one_way([p for _, p in unsettled]):
+        return {slot.key: p.before for slot, p in unsettled if p.before is not None}
     return _rest(unsettled, known, reading, limits) if route.mode is Mode.ABSOLUTE else {}
 
 
-def _all_or_none(
-    unsettled: Sequence[tuple[Slot, Publication]], known: Decimal, total: Decimal, digits: int
-) -> dict[SlotKey, Decimal]:
-    after, before = known, known
-    for _, current in unsettled:
-        after = add(after, current.total)
-        before = add(before, current.before if current.before is not None else ZERO)
-    if equal_as_read(after, total, digits):
-        return {slot.key: p.total for slot, p in unsettled}
-    if equal_as_read(before, total, digits) and all(p.before is not None for _, p in unsettled):
-        return {slot.key: p.before for slot, p in unsettled if p.before is not None}
-    return {}
+def _one_way(unsettled: Sequence[Publication]) -> bool:
+    """Whether all raise what their slot was known to hold, or all lower it."""
+    rises = [p.total > p.before for p in unsettled if p.before is not None]
+    return len(rises) == len(unsettled) and len(set(rises)) == 1
 
 
 def _rest(

@@ -8,6 +8,7 @@ running number and never read together key by key.
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from tallystick.domain.instant import DAY, HOUR, SECOND, floor_hour, format_instant, parse_instant
@@ -67,8 +68,13 @@ class SlotKey:
     start: int
 
     def __str__(self) -> str:
-        parts = (self.route, self.account, self.destination, self.counter)
-        return "/".join(quote(p, safe="") for p in (*parts, format_instant(self.start)))
+        return _text_of(self)
+
+
+@lru_cache(maxsize=8192)
+def _text_of(key: SlotKey) -> str:
+    parts = (key.route, key.account, key.destination, key.counter)
+    return "/".join(quote(p, safe="") for p in (*parts, format_instant(key.start)))
 
 
 def parse_slot_key(text: str) -> SlotKey:
