@@ -36,7 +36,7 @@ _NATIVE: Final = frozenset({"TenantID", "ProductCode", "Quantity", "Timestamp", 
 _PLAIN: Final = frozenset(
     {"tenant", "code", "key", "quantity", "occurred_at", "properties", "voids"}
 )
-_CONTAINERS: Final = (dict, list, tuple)
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 _LAGO: Final = frozenset({"transaction_id", "external_subscription_id"})
 
 
@@ -299,7 +299,8 @@ class _Fields:
             return "{}"
         if leaving_out in body:
             body = {k: v for k, v in body.items() if k != leaving_out}
-        if _is_deeper(body, DEPTH_MAX):
+        is_flat = _CONTAINERS.isdisjoint(map(type, body.values()))
+        if not is_flat and _is_deeper(body, DEPTH_MAX):
             self.wrong("", "too_deep", f"is nested more than {DEPTH_MAX} levels deep")
             return "{}"
         try:
@@ -343,7 +344,9 @@ def _is_deeper(value: object, levels: int) -> bool:
     """Whether containers are nested deeper; level by level, so that no bomb fills the stack."""
     containers = [value]
     for _ in range(levels):
-        containers = [m for c in containers for m in _members(c) if isinstance(m, _CONTAINERS)]
+        containers = [
+            m for c in containers for m in _members(c) if isinstance(m, dict | list | tuple)
+        ]
         if not containers:
             return False
     return True

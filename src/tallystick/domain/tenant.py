@@ -73,8 +73,13 @@ class Tenant:
 
     def hour_at(self, at: int) -> Window:
         """The UTC hour that holds `at`, cut at local midnight and at the period's ends."""
-        start = floor_hour(at)
-        return Window(start, start + HOUR).cut_to(self.day_at(at))
+        return hour_within(self.day_at(at), at)
+
+
+def hour_within(day: Window, at: int) -> Window:
+    """The UTC hour that holds `at`, cut to its day, which a billing period may have cut."""
+    start = floor_hour(at)
+    return Window(start, start + HOUR).cut_to(day)
 
 
 def with_terms(tenant: Tenant, terms: Terms, now: int) -> Tenant:

@@ -1,7 +1,7 @@
 """Metering: what an event adds to which Aggregates, by the meters that are in force for it.
 
 The rulebook keeps what the catalog said at one revision, and the windows that a tenant's time was
-cut into: thousands of events of an hour ask for the same ones.
+last cut into: thousands of events of an hour ask for the same ones.
 """
 
 from dataclasses import dataclass, field
@@ -11,14 +11,16 @@ from tallystick.domain.aggregate import Contribution, contributions
 from tallystick.domain.dead_letter import Reason
 from tallystick.domain.errors import FieldError, InvalidReport
 from tallystick.domain.event import Event
-from tallystick.domain.instant import HOUR
+from tallystick.domain.instant import EARLIEST, HOUR
 from tallystick.domain.meter import Meter, in_force
-from tallystick.domain.tenant import Tenant
+from tallystick.domain.tenant import Tenant, hour_within
 from tallystick.domain.window import Window
 from tallystick.ports import Catalog
 
 HOURS_KEPT: Final = 512
 TENANTS_KEPT: Final = 4_096
+NEVER: Final = Window(EARLIEST - 1, EARLIEST)
+"""A window that holds no event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,30 +34,32 @@ class Refusal:
 
 @dataclass(slots=True)
 class TenantCalendar:
-    """A tenant's windows, remembered by hour; within the tenant's terms they never change."""
+    """A tenant's windows, remembered: usage mostly comes in order of time, or around now."""
 
     tenant: Tenant
-    _hours: dict[int, tuple[Window, Window, Window]] = field(default_factory=dict)
+    _hours: dict[int, Window] = field(default_factory=dict)
+    _day: Window = NEVER
+    _period: Window = NEVER
 
     def hour_at(self, at: int) -> Window:
-        return self._windows_at(at)[0]
-
-    def day_at(self, at: int) -> Window:
-        return self._windows_at(at)[1]
-
-    def period_at(self, at: int) -> Window:
-        return self._windows_at(at)[2]
-
-    def _windows_at(self, at: int) -> tuple[Window, Window, Window]:
         found = self._hours.get(at // HOUR)
-        if found is not None and found[0].start <= at < found[0].end:
+        if found is not None and found.start <= at < found.end:
             return found
         if len(self._hours) >= HOURS_KEPT:
             self._hours.clear()
-        tenant = self.tenant
-        found = (tenant.hour_at(at), tenant.day_at(at), tenant.period_at(at))
+        found = hour_within(self.day_at(at), at)
         self._hours[at // HOUR] = found
         return found
+
+    def day_at(self, at: int) -> Window:
+        if not self._day.start <= at < self._day.end:
+            self._day = self.tenant.day_at(at)
+        return self._day
+
+    def period_at(self, at: int) -> Window:
+        if not self._period.start <= at < self._period.end:
+            self._period = self.tenant.period_at(at)
+        return self._period
 
 
 class Rulebook:
