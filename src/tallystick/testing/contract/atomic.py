@@ -5,7 +5,7 @@ from dataclasses import replace
 from tallystick.domain.dead_letter import Reason
 from tallystick.domain.event import Receipt
 from tallystick.domain.ledger import chained
-from tallystick.domain.meter import Aggregation
+from tallystick.domain.meter import GROUPS_MAX, OTHER, Aggregation
 from tallystick.ports import Appended, Recording, Store
 from tallystick.testing.contract.accounted import ONWARD, carry
 from tallystick.testing.contract.exact import LARGEST_TOTAL, of_value
@@ -67,9 +67,21 @@ class AtomicContract(StoreHooks):
         report(store, event("e2", 1, properties=ada), meters=(DISTINCT, meter()))
 
         report(store, event("e3", 1, properties=ada), meters=(DISTINCT,))
-        report(store, event("v3", voids="e3"))
+        assert value(store, aggregate_key(meter="members")) == 1
 
+        report(store, event("v3", voids="e3"))
         assert value(store, aggregate_key(meter="members")) == 0
+
+    def test_a_refused_event_takes_no_dimension_sets_room(self, store: Store) -> None:
+        store.events.record([of_value("e1", LARGEST_TOTAL)], NOON)
+        by_model = meter("by model", dimensions=("model",))
+        told = [event(f"m{i}", properties={"model": f"m{i}"}) for i in range(GROUPS_MAX + 1)]
+
+        (refused,) = report(store, told[0], meters=(by_model, meter()))
+        recorded = report(store, *told[1:], meters=(by_model,))
+
+        assert refused.refused is Reason.OVERFLOW
+        assert OTHER not in {key.group for each in recorded for key in each.aggregates}
 
     def test_a_conflict_leaves_only_its_letter(self, store: Store) -> None:
         count(store, "e1", 5)

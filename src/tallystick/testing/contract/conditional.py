@@ -83,15 +83,15 @@ class ConditionalContract(StoreHooks):
         assert len(store.ledger.entries().elements) == 2
         assert store.ledger.append([(third,)]) == (Appended.APPENDED,)
 
-    def test_append_takes_no_change_at_the_same_position(self, store: Store) -> None:
+    def test_append_takes_a_release_at_the_same_position_and_none_at_an_older(
+        self, store: Store
+    ) -> None:
         third = self._third(store)
-        (second,) = (e for e in store.ledger.entries().elements if e.revision == 2)
+        same = chained(replace(third, delta=Decimal(0), total=Decimal(7), position=2))
+        older = chained(replace(same, position=1))
 
-        release = chained(
-            replace(third, delta=Decimal(0), total=second.total, position=second.position)
-        )
-
-        assert store.ledger.append([(release,)]) == (Appended.APPENDED,)
+        assert store.ledger.append([(older,)]) == (Appended.STALE,)
+        assert store.ledger.append([(same,)]) == (Appended.APPENDED,)
 
     def test_append_demands_the_first_revision_first(self, store: Store) -> None:
         count(store)

@@ -317,17 +317,23 @@ class CountedContract(StoreHooks):
         self._other_is_left_again(store)
 
     def _other_is_left_again(self, store: Store) -> None:
-        """A void takes out of OTHER what counts there; another window has room of its own."""
+        """A void takes out of OTHER what counts there; who else fills a window has its own room."""
         other = aggregate_key(group=OTHER)
         report(store, event("v1", voids="x1"))
         assert value(store) == GROUPS_MAX + 1
         assert value(store, other) == 0
         assert {c.contribution.key for c in store.events.changes(other)} == {other}
 
-        later = event("x3", properties={"model": "new"}, occurred_at=ELEVEN)
-        (recorded,) = report(store, later, meters=(BY_MODEL,))
-        assert {key.window for key in recorded.aggregates} == {NEXT_HOUR}
-        assert OTHER not in {key.group for key in recorded.aggregates}
+        new = {"model": "new"}
+        later = event("x3", properties=new, occurred_at=ELEVEN)
+        theirs = event("x3", properties=new, tenant="beta")
+        another = meter("another", dimensions=("model",))
+        elsewhere = (
+            *report(store, later, theirs, meters=(BY_MODEL,)),
+            *report(store, event("x4", properties=new), meters=(another,)),
+        )
+        groups = [{key.group for key in recorded.aggregates} for recorded in elsewhere]
+        assert groups == [{WHOLE, group_of({"model": "new"})}] * 3
 
     def test_aggregates_are_found_by_tenant_meter_and_window(self, store: Store) -> None:
         report(store, event("e1"), event("e2", occurred_at=ELEVEN), event("e1", tenant="beta"))
