@@ -24,6 +24,7 @@ def test_a_live_key_needs_the_switch_and_the_error_names_it(key: str):
 
     assert "TALLYSTICK_STRIPE_API_KEY" in str(refused.value)
     assert "'live_key'" in str(refused.value)
+    assert "tallystick stripe allow-live" in str(refused.value)
     assert key not in str(refused.value)
 
 

@@ -25,8 +25,8 @@ def checked_key(api_key: str, *, allow_live: bool) -> str:
         )
     if is_live(api_key) and not allow_live:
         raise InvalidSetting(
-            f"{SETTING} is a live key, which bills real customers, and live keys are switched "
-            f"off: turn on the switch '{SWITCH}', or use a test key"
+            f"{SETTING} is a live key, which bills real customers, and the switch '{SWITCH}' is "
+            "off: `tallystick stripe allow-live --why …` turns it on, or use a test key"
         )
     return api_key
 
