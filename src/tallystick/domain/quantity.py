@@ -25,7 +25,9 @@ ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
 
 _EXACT: Final = Context(
-    prec=TOTAL_DIGITS_MAX, traps=[Inexact, Overflow, InvalidOperation, DivisionByZero]
+    prec=TOTAL_DIGITS_MAX,
+    Emax=TOTAL_DIGITS_MAX - 1,  # 10^38 has one digit that counts, and 39 to write down
+    traps=[Inexact, Overflow, InvalidOperation, DivisionByZero],
 )
 _ROUNDING: Final = Context(
     prec=TOTAL_DIGITS_MAX,

@@ -1,0 +1,90 @@
+"""An RFC 3339 text and an instant are two forms of one thing."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick.domain.instant import (
+    EARLIEST,
+    HOUR,
+    LATEST,
+    floor_hour,
+    format_instant,
+    parse_instant,
+    to_datetime,
+    to_instant,
+)
+
+INSTANTS = st.integers(EARLIEST, LATEST)
+
+
+@given(INSTANTS)
+def test_an_instant_reads_back_equal_from_its_text(instant):
+    assert parse_instant(format_instant(instant)) == instant
+    assert to_instant(to_datetime(instant)) == instant
+
+
+@given(INSTANTS)
+def test_every_instant_lies_in_the_hour_it_is_floored_to(instant):
+    assert floor_hour(instant) % HOUR == 0
+    assert floor_hour(instant) <= instant < floor_hour(instant) + HOUR
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31T10:00:00Z", "2026-01-31T10:00:00Z"),
+        ("2026-01-31t10:00:00z", "2026-01-31T10:00:00Z"),
+        ("2026-01-31 10:00:00Z", "2026-01-31T10:00:00Z"),
+        ("2026-01-31T10:00:00+05:45", "2026-01-31T04:15:00Z"),
+        ("2026-01-31T23:30:00-00:30", "2026-02-01T00:00:00Z"),
+        ("2026-01-31T10:00:00-00:00", "2026-01-31T10:00:00Z"),
+        ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
+        ("2026-01-31T10:00:00.5Z", "2026-01-31T10:00:00.500000Z"),
+        ("2026-01-31T10:00:00.123456789Z", "2026-01-31T10:00:00.123456Z"),
+        ("1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.999999Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_offsets_and_fractions_are_read(text, expected):
+    assert format_instant(parse_instant(text)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-31T10:00:00",
+        "2026-02-29T00:00:00Z",
+        "2100-02-29T00:00:00Z",
+        "2026-01-31T24:00:00Z",
+        "2026-01-31T10:00:60Z",
+        "2026-01-31T10:60:00Z",
+        "2026-01-31T10:00:00.1234567890Z",
+        "2026-01-31T10:00:00.Z",
+        "2026-01-31T10:00:00+05:99",
+        "2026-01-31T10:00:00+24:00",
+        "2026-01-31T10:00:00+0500",
+        "2026-1-31T10:00:00Z",
+        "2026-01-31",
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:59:59-05:00",
+        "2026-01-31T10:00:00.٣Z",
+        "2026-01-31T10:00:00Z\n",
+        "",
+        "now" * 40,
+    ],
+)
+def test_what_names_no_instant_is_refused(text):
+    with pytest.raises(ValueError, match=r"no such time|not an RFC 3339"):
+        parse_instant(text)
+
+
+def test_a_naive_datetime_is_refused():
+    with pytest.raises(ValueError, match="without an offset"):
+        to_instant(datetime(2026, 1, 31))  # noqa: DTZ001 (what is refused)
+
+    assert to_instant(datetime(1970, 1, 1, tzinfo=UTC)) == 0
