@@ -216,11 +216,20 @@ class Publishing:
             return False
         pairs = [pair for reading in readings for pair in self._verdicts(groups, reading)]
         stored = self.store.outbox.advance(pairs)
-        settled = False
+        slots = {one.slot.key: one.slot for group in groups.values() for one in group}
+        done: list[Slot] = []
+        moved = False
         for (_, after), ours in zip(pairs, stored, strict=True):
             summary.outcomes[after.state if after.state.is_settled else "unseen"] += ours
-            settled |= ours and (after.state.is_settled or not after.resendable)
-        return settled
+            slot = slots[after.slot]
+            if ours and after.state is State.CONFIRMED and after.total == slot.total:
+                done.append(slot)
+            else:
+                moved |= ours and (after.state.is_settled or not after.resendable)
+        # Settling changes neither version nor revision, so these marks need no further round.
+        self.store.outbox.clear_due(done)
+        summary.outcomes["cleared"] += len(done)
+        return moved
 
     def _groups(self, due: Iterable[Due]) -> dict[str, list[Due]]:
         """The slots to read with all others of their reading groups."""
