@@ -8,7 +8,7 @@ from tallystick.domain.instant import DAY, HOUR, SECOND
 from tallystick.domain.reading import Reading
 from tallystick.domain.window import Window
 from tallystick.publishers import USAGE_RECORD
-from tests.publishers.scripted import rows, scripted
+from tests.publishers.scripted import reply, rows, scripted
 from tests.publishers.world import NOW, PERIOD, World, calls, group, place, read, slot, wanted
 
 SUMMARIES = "GET /v1/subscription_items/:id/usage_record_summaries"
@@ -76,14 +76,12 @@ def row(start: int | None, end: int | None, total: int = 3) -> str:
     ("shown", "total"),
     [
         ((row(PERIOD.start, PERIOD.end),), 3),
-        ((row(None, PERIOD.end),), 3),
-        ((row(PERIOD.start, None),), 3),
         ((row(PERIOD.start + DAY, PERIOD.end),), 3),
         ((row(PERIOD.start, PERIOD.end - DAY),), 3),
         ((row(PERIOD.end, PERIOD.end + DAY), row(PERIOD.start, PERIOD.end, 4)), 4),
         ((), 0),
         ((row(PERIOD.end, PERIOD.end + 30 * DAY),), 0),
-        ((row(None, None),), None),
+        ((row(PERIOD.end, PERIOD.end + DAY), row(None, PERIOD.end)), None),
         ((row(PERIOD.start - DAY, PERIOD.end),), None),
         ((row(PERIOD.start + DAY, PERIOD.end - DAY),), None),
         ((row(PERIOD.start, PERIOD.start + DAY), row(PERIOD.start + DAY, PERIOD.end)), None),
@@ -95,3 +93,19 @@ def test_a_total_is_told_only_for_exactly_our_period(publisher_at, shown, total:
         found = publisher_at(server.url).totals([asked])
 
     assert [reading.total for reading in found] == ([] if total is None else [total])
+
+
+@pytest.mark.parametrize("ends", [(None, None), (None, PERIOD.end), (PERIOD.start, None)])
+@pytest.mark.parametrize(("begins", "total"), [(PERIOD.start, 3), (PERIOD.start - DAY, None)])
+def test_an_open_period_without_dates_is_the_items_current_one(
+    publisher_at, ends: tuple[int | None, int | None], begins: int, total: int | None
+):
+    current = (
+        f'{{"current_period_start": {begins // SECOND}, '
+        f'"current_period_end": {PERIOD.end // SECOND}}}'
+    )
+    with scripted(rows(row(*ends)), reply(current)) as server:
+        found = publisher_at(server.url).totals([wanted(USAGE_RECORD, "si_1")])
+
+    assert [reading.total for reading in found] == ([] if total is None else [total])
+    assert server.heads[1].startswith("GET /v1/subscription_items/si_1 ")

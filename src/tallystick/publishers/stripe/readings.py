@@ -59,6 +59,13 @@ class RecordSummary(msgspec.Struct, frozen=True):
     period: Span
 
 
+class CurrentPeriod(msgspec.Struct, frozen=True):
+    """A subscription item's period that has not ended."""
+
+    current_period_start: int
+    current_period_end: int
+
+
 def totals(connection: Connection, meters: Meters, slots: Sequence[Slot]) -> tuple[Reading, ...]:
     """What Stripe shows for each reading group that can be read."""
     by_hour = [slot for slot in slots if ROUTES[slot.key.route].reads is Reads.HOUR]
@@ -176,11 +183,23 @@ def _item_call(
     def call() -> tuple[Reading, ...]:
         asked_at = connection.clock.now()
         path = f"/v1/subscription_items/{quote(item, safe='')}/usage_record_summaries"
-        rows = tuple(rows_of(connection, path, Listed[RecordSummary], {}, LEGACY_API_VERSION))
+        listed = rows_of(connection, path, Listed[RecordSummary], {}, LEGACY_API_VERSION)
+        rows = _dated(connection, item, tuple(listed))
         shown = ((group, _shown_for(period, rows)) for group, period in periods.items())
         return tuple(Reading(group, Decimal(n), asked_at) for group, n in shown if n is not None)
 
     return call
+
+
+def _dated(
+    connection: Connection, item: str, rows: tuple[RecordSummary, ...]
+) -> tuple[RecordSummary, ...]:
+    """The rows, the first with the ends that it may lack: it is the item's current period."""
+    if not rows or (rows[0].period.start is not None and rows[0].period.end is not None):
+        return rows
+    now = connection.read(f"/v1/subscription_items/{quote(item, safe='')}", CurrentPeriod, {})
+    span = Span(now.current_period_start, now.current_period_end)
+    return (msgspec.structs.replace(rows[0], period=span), *rows[1:])
 
 
 def _shown_for(period: Window, rows: Sequence[RecordSummary]) -> int | None:
@@ -196,11 +215,10 @@ def _shown_for(period: Window, rows: Sequence[RecordSummary]) -> int | None:
         return None
     span = touching[0].period
     if span.start is None or span.end is None:
-        shares_edge = span.start == start or span.end == end
-    else:
-        within = start <= span.start and span.end <= end
-        shares_edge = within and (span.start == start or span.end == end)
-    return touching[0].total_usage if shares_edge else None
+        return None
+    within = start <= span.start and span.end <= end
+    shares_edge = span.start == start or span.end == end
+    return touching[0].total_usage if within and shares_edge else None
 
 
 def _touches(span: Span, start: int, end: int) -> bool:
