@@ -7,17 +7,30 @@ Only its data file is read; importing the package would need pandas. A flight co
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
 from tallystick.domain.errors import InvalidSetting
-from tallystick.domain.instant import MINUTE, format_instant, parse_instant
+from tallystick.domain.instant import MINUTE, floor_hour, format_instant, parse_instant
 from tallystick.domain.window import Window
 
 CODE: Final = "flight"
+COLUMNS: Final = (
+    "year",
+    "month",
+    "day",
+    "carrier",
+    "flight",
+    "origin",
+    "time_hour",
+    "minute",
+    "distance",
+    "tailnum",
+    "arr_delay",
+)
 ABSENT: Final = frozenset({"", "NA"})
 
 MISSING: Final = (
@@ -65,22 +78,25 @@ def sample_path() -> Path:
 
 def read_flights(span: Window, path: Path | None = None) -> tuple[Flight, ...]:
     """The flights whose scheduled departure lies in the span, in the file's order."""
-    found = (_flight(row) for row in _rows(path or sample_path()) if row["air_time"] not in ABSENT)
+    # Most of a year's rows lie elsewhere, and text of one form compares as time does.
+    first, last = format_instant(floor_hour(span.start)), format_instant(span.end)
+    with zipfile.ZipFile(path or sample_path()) as archive, archive.open("flights.csv") as raw:
+        rows = csv.reader(io.TextIOWrapper(raw, "utf-8", newline=""))
+        header = next(rows)
+        columns = itemgetter(*(header.index(name) for name in COLUMNS))
+        hour, flew = header.index("time_hour"), header.index("air_time")
+        wanted = (r for r in rows if first <= r[hour] <= last and r[flew] not in ABSENT)
+        found = [_flight(columns(row)) for row in wanted]
     return tuple(flight for flight in found if span.contains(flight.occurred_at))
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with zipfile.ZipFile(path) as archive, archive.open("flights.csv") as raw:
-        yield from csv.DictReader(io.TextIOWrapper(raw, "utf-8", newline=""))
-
-
-def _flight(row: dict[str, str]) -> Flight:
-    day = f"{row['year']}-{int(row['month']):02}-{int(row['day']):02}"
+def _flight(row: tuple[str, ...]) -> Flight:
+    year, month, day, carrier, flight, origin, time_hour, minute, distance, tailnum, delay = row
     return Flight(
-        carrier=row["carrier"],
-        key="-".join((day, row["carrier"], row["flight"], row["origin"])),
-        occurred_at=parse_instant(row["time_hour"]) + int(row["minute"]) * MINUTE,
-        distance=int(row["distance"]),
-        tailnum=row["tailnum"],
-        arr_delay=int(row["arr_delay"]),
+        carrier=carrier,
+        key=f"{year}-{int(month):02}-{int(day):02}-{carrier}-{flight}-{origin}",
+        occurred_at=parse_instant(time_hour) + int(minute) * MINUTE,
+        distance=int(distance),
+        tailnum=tailnum,
+        arr_delay=int(delay),
     )
