@@ -1,11 +1,12 @@
 """Clean: whatever happens underneath, only StoreUnavailable comes out of a store."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
 
-from tallystick.domain.aggregate import started
+from tallystick.domain.aggregate import EMPTY, fold, started
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Receipt
 from tallystick.domain.ledger import Book
@@ -30,7 +31,8 @@ from tallystick.testing.factories import (
 
 SLOT = Slot(place=place())
 PUBLICATION = publication(SLOT)
-ENTRIES = entries(started(recording(event()).contributions[0]), Book())
+COUNTED = recording(event()).contributions[0]
+ENTRIES = entries(replace(started(COUNTED), tally=fold(EMPTY, COUNTED, seen=0), position=1), Book())
 
 WRITES: Mapping[str, Callable[[Store], object]] = MappingProxyType(
     {
@@ -113,7 +115,7 @@ class CleanContract(StoreHooks):
         assert value(store) == 5
         assert count(store, "e1", 5).receipt is Receipt.DUPLICATE
 
-    def test_a_second_handle_sees_what_the_first_wrote(self, store: Store) -> None:
+    def test_what_one_wrote_the_other_sees(self, store: Store) -> None:
         with self.second(store) as other:
             count(store, "e1", 5)
             assert count(other, "e1", 5).receipt is Receipt.DUPLICATE
