@@ -171,19 +171,34 @@ def shares(
             if slot.confirmed is None:
                 return {}
             known = add(known, slot.confirmed)
+    left = subtract(reading.total, known)
     if len(unsettled) == 1:
-        return {unsettled[0][0].key: subtract(reading.total, known)}
-    after = _expected(members)
-    rising = all(p.total > max((ZERO, *s.earlier)) for s, p in unsettled)
-    if rising and equal_as_read(after, reading.total, route.digits_max):
-        return {slot.key: p.total for slot, p in unsettled}
-    before = known
+        return {unsettled[0][0].key: left}
+    told = _all_or_none(unsettled, left, reading.at, route, limits)
+    if told or route.mode is Mode.DELTA:
+        return told
+    return _without_accepted(unsettled, left, reading.at, route, limits)
+
+
+Unsettled = Sequence[tuple[Slot, Publication]]
+
+
+def _all_or_none(
+    unsettled: Unsettled, left: Decimal, at: int, route: Route, limits: Limits
+) -> dict[SlotKey, Decimal]:
+    """What each holds, where the sum shows that all have landed, or that none has."""
+    after, before = ZERO, ZERO
     for _, current in unsettled:
+        after = add(after, current.total)
         before = add(before, current.before if current.before is not None else ZERO)
-    nothing = equal_as_read(before, reading.total, route.digits_max)
-    if nothing and _one_way([p for _, p in unsettled]):
+    if equal_as_read(after, left, route.digits_max):
+        # What may be missing can only be less, so a whole sum leaves no room for it.
+        rising = all(p.total >= max((ZERO, *s.earlier)) for s, p in unsettled)
+        if rising and all(_would_show(s, p, at, route, limits) for s, p in unsettled):
+            return {slot.key: p.total for slot, p in unsettled}
+    if _one_way([p for _, p in unsettled]) and equal_as_read(before, left, route.digits_max):
         return {slot.key: p.before for slot, p in unsettled if p.before is not None}
-    return _rest(unsettled, known, reading, limits) if route.mode is Mode.ABSOLUTE else {}
+    return {}
 
 
 def _one_way(unsettled: Sequence[Publication]) -> bool:
@@ -192,27 +207,30 @@ def _one_way(unsettled: Sequence[Publication]) -> bool:
     return len(rises) == len(unsettled) and len(set(rises)) == 1
 
 
-def _rest(
-    unsettled: Sequence[tuple[Slot, Publication]], known: Decimal, reading: Reading, limits: Limits
+def _would_show(slot: Slot, current: Publication, at: int, route: Route, limits: Limits) -> bool:
+    """Whether nothing but this publication can make a reading show its total."""
+    late = at >= landed_by(current, limits) + limits.summary_lag
+    return late or is_fresh(slot, current, route.digits_max)
+
+
+def _without_accepted(
+    unsettled: Unsettled, left: Decimal, at: int, route: Route, limits: Limits
 ) -> dict[SlotKey, Decimal]:
-    """What each holds if all that is quiet has landed; else what is left for the one in doubt."""
+    """What each holds, if what was set and answered with a 2xx is there and the rest adds up."""
     found: dict[SlotKey, Decimal] = {}
     doubtful: list[tuple[Slot, Publication]] = []
     for slot, current in unsettled:
-        quiet_from = landed_by(current, limits)
-        shown_from = quiet_from if is_fresh(slot, current) else quiet_from + limits.summary_lag
-        # What may be missing can only be less, so a whole total leaves no room for it.
-        certain = current.state is State.ACCEPTED or current.total >= max((ZERO, *slot.earlier))
-        if certain and reading.at >= shown_from:
+        quiet = current.state is State.ACCEPTED and at >= landed_by(current, limits)
+        if quiet and _would_show(slot, current, at, route, limits):
             found[slot.key] = current.total
-            known = add(known, current.total)
+            left = subtract(left, current.total)
         else:
             doubtful.append((slot, current))
-    left = subtract(reading.total, known)
-    if not doubtful and not left:
-        return found
+    if not doubtful:
+        return {} if left else found
     if len(doubtful) == 1:
         slot, current = doubtful[0]
-        if left in (current.total, current.before):
-            return {**found, slot.key: left}
-    return {}
+        told = {slot.key: left} if left in (current.total, current.before) else {}
+    else:
+        told = _all_or_none(doubtful, left, at, route, limits)
+    return {**found, **told} if told else {}

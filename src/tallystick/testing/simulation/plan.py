@@ -24,7 +24,7 @@ from tallystick.testing.simulation.settings import (
     drawn_meters,
 )
 
-COMMON_FATES: Final = tuple(fate for fate in Fate if fate not in (Fate.LANDS, Fate.HOURS_LATE))
+COMMON_FATES: Final[tuple[Fate, ...]] = tuple(fate for fate in Fate if fate not in (Fate.LANDS, Fate.HOURS_LATE))
 
 
 class Kind(StrEnum):
@@ -88,7 +88,7 @@ def drawn_plan(seed: int, *, exotic: bool = False) -> Plan:
     """The world of a seed."""
     draws = Random(seed)
     start = draws.choice(STARTS) + draws.randrange(6) * HOUR
-    hours = draws.choice((12, 30, 30, 72, 72, 200, 700))
+    hours = draws.choices((12, 30, 72, 200, 700), weights=(40, 40, 15, 4, 1))[0]
     customers, meters = drawn_customers(draws, start, hours), drawn_meters(draws)
     plan = Plan(
         seed=seed,
@@ -110,7 +110,7 @@ def _drawn_misfortune(
 ) -> Misfortune:
     kinds = draws.sample(COMMON_FATES, draws.randint(0, len(COMMON_FATES)))
     share = draws.choice((20, 60, 120))
-    fates = [(fate, share) for fate in kinds]
+    fates: list[tuple[Fate, int]] = [(fate, share) for fate in kinds]
     if exotic:
         fates.append((Fate.HOURS_LATE, 50))
     cus = f"cus_{draws.choice(customers).name}"

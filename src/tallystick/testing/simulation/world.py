@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from tallystick.domain.aggregate import contributions
+from tallystick.domain.aggregate import Contribution, contributions
 from tallystick.domain.errors import PublisherUnavailable, StoreUnavailable
 from tallystick.domain.event import Event
 from tallystick.domain.instant import DAY, HOUR, MINUTE, SECOND
@@ -162,7 +162,7 @@ class World:
             self.unacked.pop(0)
 
     def _recording(self, event: Event) -> Recording:
-        counted = ()
+        counted: tuple[Contribution, ...] = ()
         if event.voids is None:
             counted = contributions(event, self.tenants[event.tenant], self.plan.meters)
         return Recording(event, counted, origin=f"report/{event.key}", body=event.fingerprint)
