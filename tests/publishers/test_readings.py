@@ -144,6 +144,18 @@ def test_a_meter_made_anew_is_read_and_not_its_archived_namesake(world: World):
     assert read(world, slot(where)) == {group(slot(where)): 7}
 
 
+def test_an_active_meter_comes_before_a_newer_archived_one(world: World):
+    meters = world.shop.stripe.v1.billing.meters
+    old = world.hour_meter()
+    meters.deactivate(old)
+    meters.deactivate(world.hour_meter())
+    meters.reactivate(old)
+    where = place(HOUR_METER, world.shop.customer())
+    world.send(where, "5")
+
+    assert read(world, slot(where)) == {group(slot(where)): 5}
+
+
 def test_the_list_of_meters_is_asked_for_once_in_a_while(world: World):
     world.hour_meter()
     asked = wanted(HOUR_METER, world.shop.customer())
