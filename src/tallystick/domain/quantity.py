@@ -100,9 +100,11 @@ def plain(number: Decimal) -> Decimal:
     """The same number without trailing zeros, exponent or negative zero: one form a value."""
     if not number:
         return ZERO
+    if number.same_quantum(ONE):
+        return number
     sign, digits, exponent = number.as_tuple()
     exponent = int(exponent)
-    if exponent == 0 or (exponent < 0 and digits[-1]):
+    if exponent < 0 and digits[-1]:
         return number
     if exponent > 0:
         return Decimal((sign, (*digits, *(0,) * exponent), 0))
