@@ -53,7 +53,8 @@ def event_of(row: Row) -> Event:
 
 
 def key_row(key: AggregateKey) -> Row:
-    return (key.tenant, key.meter, key.group, key.window.start, key.window.end)
+    window = key.window
+    return (key.tenant, key.meter, key.group, window.start, window.end)
 
 
 def aggregate_of(row: Row) -> Aggregate:
