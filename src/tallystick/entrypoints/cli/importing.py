@@ -128,7 +128,7 @@ def register(app: App) -> None:
 
 
 def import_files(
-    *files: str,
+    *files: Annotated[str, Parameter(allow_leading_hyphen=True)],
     rows: RowOptions = NO_OPTIONS,
     file_format: Annotated[
         Literal["csv", "tsv", "ndjson"] | None,
@@ -148,6 +148,11 @@ def import_files(
     """
     if not files:
         raise InvalidSetting("name at least one file to import, or - for standard input")
+    unknown = [file for file in files if file.startswith("-") and file != "-"]
+    if unknown:
+        raise InvalidSetting(
+            f"unknown option {unknown[0]!r}; `tallystick import --help` lists them"
+        )
     tally = ImportTally()
     with open_app(store, at) as app:
         for file in files:
@@ -185,6 +190,8 @@ def _ndjson_reports(source: Source, options: RowOptions, counts: Counter[str]) -
     mapping = options.mapping() if options.is_given else None
     for line in lines(source.stream):
         origin = f"{source.name}:{line.number}"
+        if not line.body:
+            continue
         if mapping is None or line.refused is not None:
             yield Report(origin=origin, body=line.body, refused=line.refused)
             continue

@@ -10,10 +10,10 @@ import io
 import sys
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -123,7 +123,7 @@ def _kind(name: str, chosen: str | None) -> str:
 
 
 def lines(stream: IO[bytes]) -> Iterator[Line]:
-    """The lines that are not blank, each bounded; a longer one is refused and its rest skipped."""
+    """The lines, each bounded; a longer one is refused and its rest skipped. Blank ones are b""."""
     number = 0
     while body := stream.readline(REPORT_BYTES_MAX + 2):
         number += 1
@@ -133,15 +133,15 @@ def lines(stream: IO[bytes]) -> Iterator[Line]:
         if len(stripped) > REPORT_BYTES_MAX:
             size = len(stripped) if body.endswith(b"\n") else len(body) + _skip_rest(stream)
             yield Line(number, body[:BODY_KEPT_MAX], too_large(size))
-        elif stripped.strip():
-            yield Line(number, stripped)
+        else:
+            yield Line(number, stripped if stripped.strip() else b"")
 
 
 def _skip_rest(stream: IO[bytes]) -> int:
     """Read on to the line's end in pieces; how many bytes that were."""
     size = 0
     while piece := stream.readline(CHUNK):
-        size += len(piece)
+        size += len(piece.rstrip(b"\r\n"))
         if piece.endswith(b"\n"):
             break
     return size
@@ -151,34 +151,44 @@ def records(stream: IO[bytes], delimiter: str) -> Iterator[Record]:
     """The records of a CSV file. A cell in quotes may span lines; a quote that is never closed
     costs its own line only."""
     csv.field_size_limit(2 * REPORT_BYTES_MAX)
-    rest: Iterator[Line] = lines(stream)
-    for line in rest:
-        if line.refused is not None or line.body.count(b'"') % 2 == 0:
-            yield _record(line.number, line.body, delimiter, line.refused)
+    ahead: deque[Line] = deque()
+    rest = lines(stream)
+    while line := ahead.popleft() if ahead else next(rest, None):
+        if not _has_open_quote(line):
+            if line.body:
+                yield _record(line.number, line.body, delimiter, line.refused)
             continue
-        taken = _until_closed(line, rest)
-        if taken and taken[-1].body.count(b'"') % 2:
-            whole = b"\n".join(part.body for part in (line, *taken))
-            yield _record(line.number, whole, delimiter, None)
-            continue
-        unclosed = unreadable("invalid_csv", "a quote is opened and never closed; double it")
-        yield Record(line.number, line.body, refused=unclosed)
-        rest = chain(taken, rest)
+        count = _lines_until_closed(line, ahead, rest)
+        if count:
+            whole = [line, *(ahead.popleft() for _ in range(count))]
+            yield _record(line.number, b"\n".join(part.body for part in whole), delimiter, None)
+        else:
+            unclosed = unreadable("invalid_csv", "a quote is opened and never closed; double it")
+            yield Record(line.number, line.body, refused=unclosed)
 
 
-def _until_closed(line: Line, rest: Iterator[Line]) -> list[Line]:
-    """The lines after one with an open quote, up to that which closes it, or as far as we look."""
-    taken: list[Line] = []
+def _has_open_quote(line: Line) -> bool:
+    return line.refused is None and line.body.count(b'"') % 2 == 1
+
+
+def _lines_until_closed(line: Line, ahead: deque[Line], rest: Iterator[Line]) -> int:
+    """How many more lines the record has that `line` opens; 0 where nothing closes it near by.
+
+    Lines that had to be read to find out are put into `ahead`.
+    """
     size = len(line.body)
-    while len(taken) < QUOTED_LINES_MAX and size <= REPORT_BYTES_MAX:
-        following = next(rest, None)
+    for count in range(QUOTED_LINES_MAX):
+        following = ahead[count] if count < len(ahead) else next(rest, None)
         if following is None:
-            break
-        taken.append(following)
+            return 0
+        if count == len(ahead):
+            ahead.append(following)
         size += len(following.body)
-        if following.refused is not None or following.body.count(b'"') % 2:
-            break
-    return taken
+        if following.refused is not None or size > REPORT_BYTES_MAX:
+            return 0
+        if _has_open_quote(following):
+            return count + 1
+    return 0
 
 
 def _record(number: int, raw: bytes, delimiter: str, refused: InvalidReport | None) -> Record:
