@@ -275,10 +275,8 @@ class Recordings:
         """How many dimension sets the window keeps apart."""
         place = (key.tenant, key.meter, key.window)
         if place not in self._kept_apart:
-            created = sum(1 for a in self._created if _kept_apart_in(a.aggregate.key) == place)
             row = (key.tenant, key.meter, key.window.start, key.window.end)
-            stored = row_of(self._db, sql.COUNT_KEPT_APART, row)[0]
-            self._kept_apart[place] = stored + created
+            self._kept_apart[place] = row_of(self._db, sql.COUNT_KEPT_APART, row)[0]
         drafted = sum(
             1
             for account in draft.tallies
