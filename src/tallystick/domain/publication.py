@@ -213,6 +213,9 @@ def _decide_idle(slot: Slot, route: Route, limits: Limits, now: int) -> Step:
         return Step.CLEAR
     if slot.blocked:
         return Step.WAIT
+    if slot.confirmed is None and now >= slot.place.closes_at:
+        # Superseded, and closed before it was set again: only the provider knows what it holds.
+        return Step.READ if now >= shown_for_good(slot.place, limits) else Step.WAIT
     longest = max(significant_digits(slot.total), significant_digits(_to_send(slot, route)))
     if longest > route.digits_max:
         return Step.TOO_LONG
@@ -248,6 +251,11 @@ def _supersede_or_read(current: Publication, route: Route, limits: Limits, now: 
 def landed_by(current: Publication, limits: Limits) -> int:
     """From then on no request of this publication is under way."""
     return current.deadline + limits.transport
+
+
+def shown_for_good(place: Place, limits: Limits) -> int:
+    """From then on a closed slot's total at the provider stays, and is shown."""
+    return place.closes_at + limits.transport + limits.summary_lag
 
 
 def claimed(current: Publication, limits: Limits, now: int) -> Publication:

@@ -16,8 +16,9 @@ from tallystick.domain.publication import (
     Step,
     decide,
     landed_by,
+    shown_for_good,
 )
-from tallystick.domain.quantity import ZERO, add, equal_as_read, subtract
+from tallystick.domain.quantity import ZERO, add, equal_as_read, rest_as_read, subtract
 from tallystick.domain.slot import Mode, Route, Slot, SlotKey
 
 
@@ -43,7 +44,7 @@ def read(
     quiet_from = landed_by(current, limits)
     told = replace(current, step=current.step + 1)
     if equal_as_read(current.total, seen, route.digits_max):
-        if is_fresh(slot, current, route.digits_max) or at >= quiet_from + limits.summary_lag:
+        if is_fresh(slot, current, route) or at >= quiet_from + limits.summary_lag:
             return replace(told, state=State.CONFIRMED, settled_at=at)
         return replace(told, next_at=at + limits.heal_after)
     if _proves_absence(current, seen, at, route, limits):
@@ -57,12 +58,20 @@ def read(
     return replace(told, next_at=at + limits.heal_after)
 
 
-def is_fresh(slot: Slot, current: Publication, digits: int = 15) -> bool:
+def is_fresh(slot: Slot, current: Publication, route: Route) -> bool:
     """Whether no earlier revision of the slot, nor zero, nor what it held before, can be read as
-    this total: a reading that shows it can then only come from this publication."""
+    this total: a reading that shows it can then only come from this publication.
+
+    Where a value is set, the revisions right before that set the same one are no earlier total:
+    whichever of them landed, the slot holds it, and what may land yet sets it again.
+    """
+    earlier = slot.earlier
+    if route.mode is Mode.ABSOLUTE:
+        while earlier and earlier[-1] == current.total:
+            earlier = earlier[:-1]
     before = ZERO if current.before is None else current.before
-    older = (ZERO, before, *slot.earlier)
-    return not any(equal_as_read(current.total, total, digits) for total in older)
+    older = (ZERO, before, *earlier)
+    return not any(equal_as_read(current.total, total, route.digits_max) for total in older)
 
 
 def _proves_absence(
@@ -165,13 +174,13 @@ def shares(
     answered with a 2xx and is quiet counts as there, if the total agrees to the last unit.
     """
     unsettled = [(s, p) for s, p in members if p is not None]
-    known = ZERO
+    blank = [s for s, p in members if p is None and s.confirmed is None]
+    left = reading.total
     for slot, current in members:
-        if current is None:
-            if slot.confirmed is None:
-                return {}
-            known = add(known, slot.confirmed)
-    left = subtract(reading.total, known)
+        if current is None and slot.confirmed is not None:
+            left = subtract(left, slot.confirmed)
+    if blank:
+        return _with_blank(blank, unsettled, left, reading.at, route, limits)
     if len(unsettled) == 1:
         return {unsettled[0][0].key: left}
     told = _all_or_none(unsettled, left, reading.at, route, limits)
@@ -181,6 +190,24 @@ def shares(
 
 
 Unsettled = Sequence[tuple[Slot, Publication]]
+
+
+def _with_blank(
+    blank: Sequence[Slot],
+    unsettled: Unsettled,
+    left: Decimal,
+    at: int,
+    route: Route,
+    limits: Limits,
+) -> dict[SlotKey, Decimal]:
+    """The same where a slot was superseded and closed before its value was set again."""
+    slot, *others = blank
+    if others or at < shown_for_good(slot.place, limits):
+        return {}
+    found, doubtful = _accepted(unsettled, at, route, limits)
+    for total in found.values():
+        left = subtract(left, total)
+    return {} if doubtful or left not in (ZERO, *slot.earlier) else {**found, slot.key: left}
 
 
 def _all_or_none(
@@ -210,22 +237,16 @@ def _one_way(unsettled: Sequence[Publication]) -> bool:
 def _would_show(slot: Slot, current: Publication, at: int, route: Route, limits: Limits) -> bool:
     """Whether nothing but this publication can make a reading show its total."""
     late = at >= landed_by(current, limits) + limits.summary_lag
-    return late or is_fresh(slot, current, route.digits_max)
+    return late or is_fresh(slot, current, route)
 
 
 def _without_accepted(
     unsettled: Unsettled, left: Decimal, at: int, route: Route, limits: Limits
 ) -> dict[SlotKey, Decimal]:
     """What each holds, if what was set and answered with a 2xx is there and the rest adds up."""
-    found: dict[SlotKey, Decimal] = {}
-    doubtful: list[tuple[Slot, Publication]] = []
-    for slot, current in unsettled:
-        quiet = current.state is State.ACCEPTED and at >= landed_by(current, limits)
-        if quiet and _would_show(slot, current, at, route, limits):
-            found[slot.key] = current.total
-            left = subtract(left, current.total)
-        else:
-            doubtful.append((slot, current))
+    found, doubtful = _accepted(unsettled, at, route, limits)
+    for total in found.values():
+        left = subtract(left, total)
     if not doubtful:
         return {} if left else found
     if len(doubtful) == 1:
@@ -234,3 +255,28 @@ def _without_accepted(
     else:
         told = _all_or_none(doubtful, left, at, route, limits)
     return {**found, **told} if told else {}
+
+
+def _accepted(
+    unsettled: Unsettled, at: int, route: Route, limits: Limits
+) -> tuple[dict[SlotKey, Decimal], list[tuple[Slot, Publication]]]:
+    """(what was answered with a 2xx, is quiet and would show; the others, which are in doubt)."""
+    found: dict[SlotKey, Decimal] = {}
+    doubtful: list[tuple[Slot, Publication]] = []
+    for slot, current in unsettled:
+        quiet = current.state is State.ACCEPTED and at >= landed_by(current, limits)
+        if quiet and _would_show(slot, current, at, route, limits):
+            found[slot.key] = current.total
+        else:
+            doubtful.append((slot, current))
+    return found, doubtful
+
+
+def adopted(
+    members: Sequence[Member], reading: Reading, route: Route, limits: Limits
+) -> Iterator[tuple[Slot, Slot]]:
+    """(before, after) of each closed slot that nobody knew the content of, and now does."""
+    seen = shares(members, reading, route, limits)
+    for slot, current in members:
+        if current is None and slot.confirmed is None and slot.key in seen:
+            yield slot, replace(slot, confirmed=seen[slot.key])

@@ -27,7 +27,7 @@ from tallystick.domain.publication import (
     intended,
     superseded,
 )
-from tallystick.domain.reading import Reading, verdicts
+from tallystick.domain.reading import Reading, adopted, verdicts
 from tallystick.domain.slot import Reads, Slot, reading_group
 from tallystick.ports import Clock, Due, Publisher, Store
 
@@ -214,6 +214,7 @@ class Publishing:
         except PublisherUnavailable as error:
             summary.unread = str(error)
             return False
+        summary.outcomes["adopted"] += sum(self._adopt(groups, reading) for reading in readings)
         pairs = [pair for reading in readings for pair in self._verdicts(groups, reading)]
         stored = self.store.outbox.advance(pairs)
         slots = {one.slot.key: one.slot for group in groups.values() for one in group}
@@ -265,6 +266,15 @@ class Publishing:
             return ()
         route = self.publisher.routes[members[0].slot.key.route]
         return verdicts([(d.slot, d.current) for d in members], reading, route, self.limits)
+
+    def _adopt(self, groups: dict[str, list[Due]], reading: Reading) -> int:
+        """Take over what closed slots hold of which nobody knew it; how many."""
+        members = [(d.slot, d.current) for d in groups.get(reading.group, [])]
+        if not members:
+            return 0
+        route = self.publisher.routes[members[0][0].key.route]
+        found = list(adopted(members, reading, route, self.limits))
+        return sum(self.store.outbox.adjust(before, after) for before, after in found)
 
     def poll_rejections(self) -> int:
         """Have every publication read that the provider reported as not counted."""

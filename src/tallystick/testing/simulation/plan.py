@@ -24,7 +24,9 @@ from tallystick.testing.simulation.settings import (
     drawn_meters,
 )
 
-COMMON_FATES: Final[tuple[Fate, ...]] = tuple(fate for fate in Fate if fate not in (Fate.LANDS, Fate.HOURS_LATE))
+COMMON_FATES: Final[tuple[Fate, ...]] = tuple(
+    fate for fate in Fate if fate not in (Fate.LANDS, Fate.HOURS_LATE)
+)
 
 
 class Kind(StrEnum):
@@ -74,7 +76,16 @@ class Plan:
     misfortune: Misfortune
     workers: int
     store_faults: int
+    away: tuple[Window, ...] = ()
+    """When no worker runs at all."""
     steps: tuple[Step, ...] = ()
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing goes wrong but what customers do."""
+        dooms = any(step.doom is not Doom.NONE for step in self.steps)
+        unlucky = self.misfortune != Misfortune(lag_max=self.misfortune.lag_max)
+        return not (dooms or unlucky or self.store_faults or self.away)
 
     def only(self, kept: list[Step]) -> "Plan":
         """The same world with these steps alone."""
@@ -101,6 +112,7 @@ def drawn_plan(seed: int, *, exotic: bool = False) -> Plan:
         misfortune=_drawn_misfortune(draws, customers, start, hours, exotic=exotic),
         workers=draws.choice((1, 2, 2, 3)),
         store_faults=draws.choice((0, 0, 20, 100)),
+        away=_drawn_spans(draws, start, hours, 0.2, 60),
     )
     return replace(plan, steps=tuple(sorted(_drawn_steps(draws, plan), key=lambda s: s.at)))
 
@@ -140,9 +152,8 @@ def _drawn_steps(draws: Random, plan: Plan) -> Iterator[Step]:
             yield _seeded(draws, Step(at=report.at, kind=Kind.REPORT, subject=number))
     for number, (made, _) in enumerate(plan.mappings):
         yield Step(at=made, kind=Kind.MAP, subject=number)
-    away = _drawn_spans(draws, plan.start, plan.hours, 0.2, 60)
     for turn in _drawn_turns(draws, plan):
-        if not any(span.contains(turn.at) for span in away):
+        if not any(span.contains(turn.at) for span in plan.away):
             yield turn
     if draws.random() < 0.3:
         for _ in range(plan.hours // 4):

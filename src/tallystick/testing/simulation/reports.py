@@ -57,9 +57,7 @@ class _Style:
         return draws.randrange(2 * MINUTE)
 
 
-def _drawn_event(
-    draws: Random, tenant: str, key: str, occurred_at: int, style: _Style
-) -> Event:
+def _drawn_event(draws: Random, tenant: str, key: str, occurred_at: int, style: _Style) -> Event:
     code = draws.choice(CODES)
     quantity = Decimal(draws.choice(QUANTITIES))
     if code == NEGATIVE_CODE and style.is_negative and draws.random() < 0.4:

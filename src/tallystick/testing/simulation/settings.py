@@ -108,7 +108,11 @@ def _drawn_meter(draws: Random, n: int) -> Meter:
 
 
 def drawn_mappings(
-    draws: Random, customers: tuple[Customer, ...], meters: tuple[Meter, ...], start: int, hours: int
+    draws: Random,
+    customers: tuple[Customer, ...],
+    meters: tuple[Meter, ...],
+    start: int,
+    hours: int,
 ) -> tuple[tuple[int, Mapping], ...]:
     """(when it is made, the mapping): most before the start, some late, some changed."""
     found: list[tuple[int, Mapping]] = []
@@ -151,8 +155,15 @@ def _drawn_mapping(
         group=group,
         route=route.name,
         destination=customer.destination(route, meter.id),
-        counter="" if route is USAGE_RECORD else meter.id,
+        counter=_counter(route, meter),
         publish_from=publish_from,
         boundary_hour=draws.choice(("refuse", "previous", "next")),
         effective_from=effective_from,
     )
+
+
+def _counter(route: Route, meter: Meter) -> str:
+    """The provider's meter: one for each way, since a meter there adds up or keeps the last."""
+    if route is USAGE_RECORD:
+        return ""
+    return meter.id if route is HOUR_METER else f"{meter.id}_sum"

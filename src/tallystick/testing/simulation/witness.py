@@ -52,6 +52,7 @@ class Witness:
         self.entries: dict[AggregateKey, Entry] = {}
         self.billed: dict[tuple[Series, Window], Decimal] = defaultdict(lambda: NOTHING)
         self.allocated: dict[tuple[Series, Window], Decimal] = defaultdict(lambda: NOTHING)
+        self.moved: dict[tuple[Series, Window], Decimal] = defaultdict(lambda: NOTHING)
         self.places: dict[SlotKey, Place] = {}
         self.appended_at: dict[SlotKey, int] = {}
         self.totals: dict[SlotKey, Decimal] = defaultdict(lambda: NOTHING)
@@ -109,6 +110,7 @@ class Witness:
         key = entry.key
         place = ((key.tenant, key.meter, key.group), entry.period)
         self.billed[place] += entry.released + entry.moved
+        self.moved[place] += entry.moved
         for allocation in entry.allocations:
             slot = allocation.place.slot
             self.allocated[place] += allocation.quantity

@@ -24,7 +24,7 @@ from tallystick.stages.targeting import SealLimits
 from tallystick.stores.memory import MemoryStore
 from tallystick.testing.fakes import SKEW_MAX, FakeClock, FakeProvider, FakePublisher, Misfortune
 from tallystick.testing.faulty import FaultyStore, faulty_publisher
-from tallystick.testing.simulation.checkers import check_all, check_settled
+from tallystick.testing.simulation.checkers import Settled, check_all
 from tallystick.testing.simulation.model import Model
 from tallystick.testing.simulation.plan import Kind, Plan, Step
 from tallystick.testing.simulation.settings import customer_named, tenant_of
@@ -196,7 +196,14 @@ class World:
             self.provider.catch_up()
             self._pass_of(self.workers[0])()
         check_all(self.store, self.witness)
-        return check_settled(self)
+        return Settled(
+            plan=self.plan,
+            store=self.store,
+            publisher=FakePublisher(self.provider, self.clock),
+            provider=self.provider,
+            witness=self.witness,
+            now=self.clock.now(),
+        ).check()
 
 
 def one_pass(store: Store, publisher: Publisher, clock: Clock, limits: Limits) -> None:
