@@ -168,3 +168,9 @@ def equal_as_read(ours: Decimal, theirs: Decimal, digits: int = 15) -> bool:
     unit = Decimal((0, (1,), size.adjusted() - digits + 1))
     difference = _ROUNDING.subtract(ours, theirs).copy_abs()
     return difference <= unit or difference < _HALF_SMALLEST
+
+
+def rest_as_read(theirs: Decimal, known: Decimal) -> Decimal:
+    """What is left of a total that a provider returned as a float: to 38 digits, and no error,
+    however far down the float's noise reaches."""
+    return plain(_ROUNDING.subtract(theirs, known))

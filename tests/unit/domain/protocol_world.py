@@ -89,7 +89,7 @@ def advanced(world: World, before: Publication, after: Publication) -> World:
     freed = replace(
         slot,
         confirmed=evidence.confirmed_after(after, slot),
-        earlier=tuple(sorted({*slot.earlier, after.total})),
+        earlier=(*slot.earlier, after.total),
         unsettled=None,
     )
     return replace(world, slot=freed, current=None)
