@@ -26,6 +26,9 @@ _LENGTH: Final = re.compile(r"([0-9]{1,9}):")
 _TEXT: Final = frozenset({str})
 _SIMPLE: Final = frozenset({str, int, bool, type(None)})
 _DECODER: Final = json.JSONDecoder(parse_float=Decimal)
+_quoted: Final = json.encoder.encode_basestring
+"""What json.dumps does with a text where it need not be ASCII, without its detours."""
+
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -100,8 +103,10 @@ def canonical_json(value: object) -> str:
 
     Raises TypeError for a value that JSON does not have, a float among them.
     """
-    if value is None or isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, int):
         return str(value) if -_FAR < value < _FAR else _decimal_text(Decimal(value))
     if isinstance(value, Decimal):
@@ -110,7 +115,7 @@ def canonical_json(value: object) -> str:
         return _ENCODER.encode(value)  # the same text, several times as fast
     if isinstance(value, Mapping):
         pairs = sorted(((str(k), v) for k, v in value.items()), key=itemgetter(0))
-        members = (f"{json.dumps(k, ensure_ascii=False)}:{canonical_json(v)}" for k, v in pairs)
+        members = (f"{_quoted(k)}:{canonical_json(v)}" for k, v in pairs)
         return "{" + ",".join(members) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(canonical_json(inner) for inner in value) + "]"
