@@ -18,7 +18,7 @@ from tallystick.domain.publication import (
     landed_by,
     shown_for_good,
 )
-from tallystick.domain.quantity import ZERO, add, equal_as_read, rest_as_read, subtract
+from tallystick.domain.quantity import ZERO, add, equal_as_read, rest_as_read
 from tallystick.domain.slot import Mode, Route, Slot, SlotKey
 
 
@@ -178,9 +178,9 @@ def shares(
     left = reading.total
     for slot, current in members:
         if current is None and slot.confirmed is not None:
-            left = subtract(left, slot.confirmed)
+            left = rest_as_read(left, slot.confirmed)
     if blank:
-        return _with_blank(blank, unsettled, left, reading.at, route, limits)
+        return _with_blank(blank, unsettled, left, at=reading.at, route=route, limits=limits)
     if len(unsettled) == 1:
         return {unsettled[0][0].key: left}
     told = _all_or_none(unsettled, left, reading.at, route, limits)
@@ -196,6 +196,7 @@ def _with_blank(
     blank: Sequence[Slot],
     unsettled: Unsettled,
     left: Decimal,
+    *,
     at: int,
     route: Route,
     limits: Limits,
@@ -206,7 +207,7 @@ def _with_blank(
         return {}
     found, doubtful = _accepted(unsettled, at, route, limits)
     for total in found.values():
-        left = subtract(left, total)
+        left = rest_as_read(left, total)
     return {} if doubtful or left not in (ZERO, *slot.earlier) else {**found, slot.key: left}
 
 
@@ -246,7 +247,7 @@ def _without_accepted(
     """What each holds, if what was set and answered with a 2xx is there and the rest adds up."""
     found, doubtful = _accepted(unsettled, at, route, limits)
     for total in found.values():
-        left = subtract(left, total)
+        left = rest_as_read(left, total)
     if not doubtful:
         return {} if left else found
     if len(doubtful) == 1:
