@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from random import Random
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -25,6 +24,7 @@ from tallystick.domain.reading import Reading
 from tallystick.domain.slot import Mode, Reads, Route, Slot, SlotKey, reading_group
 from tallystick.domain.statement import InvoiceLine, Rejection, Subscription
 from tallystick.domain.window import Window
+from tallystick.testing.misfortune import Fate, Misfortune, is_within
 
 HOUR_METER: Final = Route(name="fake.hour_meter", mode=Mode.ABSOLUTE, hourly=True)
 SUM_METER: Final = Route(name="fake.sum_meter", mode=Mode.DELTA, hourly=False)
@@ -70,45 +70,6 @@ class FakeClock:
     def jump_to(self, at: int) -> None:
         """Forward or back."""
         self.at = at
-
-
-class Fate(StrEnum):
-    """What happens to one request on its way."""
-
-    LANDS = "lands"
-    LOST = "lost"
-    ANSWER_LOST = "answer_lost"
-    LATE = "late"
-    BUSY = "busy"
-    FAILED = "failed"
-    FAILED_AFTER = "failed_after"
-    SWALLOWED = "swallowed"
-    HOURS_LATE = "hours_late"
-    """Beyond the bound that the design assumes: only where a run asks for it by name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Misfortune:
-    """What goes wrong, in requests of a thousand (`fates`), and when nothing works at all.
-
-    `lag_max` bounds how old a shown total may be. While `unknown` says so of a destination, the
-    provider refuses what is sent to it.
-    """
-
-    fates: tuple[tuple[Fate, int], ...] = ()
-    reads_fail: int = 0
-    lag_max: int = 0
-    outages: tuple[Window, ...] = ()
-    denials: tuple[Window, ...] = ()
-    unknown: tuple[tuple[str, Window], ...] = ()
-
-    def fate(self, draw: int) -> Fate:
-        """The fate for a draw from 0 to 999."""
-        for fate, share in self.fates:
-            if draw < share:
-                return fate
-            draw -= share
-        return Fate.LANDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +153,7 @@ class FakeProvider:
         now = self.clock.now()
         if self.is_away(now):
             return Answer(Outcome.UNKNOWN, "no connection")
-        if _within(self.misfortune.denials, now):
+        if is_within(self.misfortune.denials, now):
             return Answer(Outcome.DENIED, "the key lacks a permission")
         self._requests[publication.identifier] += 1
         draws = Random(
@@ -205,7 +166,7 @@ class FakeProvider:
         return self._meet(fate, publication, now, draws)
 
     def is_away(self, now: int) -> bool:
-        return _within(self.misfortune.outages, now)
+        return is_within(self.misfortune.outages, now)
 
     def _meet(self, fate: Fate, publication: Publication, now: int, draws: Random) -> Answer:
         match fate:
@@ -380,10 +341,6 @@ class FakeProvider:
     def rejections(self, since: int) -> tuple[Rejection, ...]:
         self._answering()
         return tuple(r for r in self._rejections if r.at >= since)
-
-
-def _within(spans: Sequence[Window], at: int) -> bool:
-    return any(span.contains(at) for span in spans)
 
 
 def _line(slot: SlotKey) -> Line:

@@ -1,47 +1,150 @@
-"""python -m tallystick.testing.simulation --seeds N [--first K] | --seed N [--verbose]."""
+"""python -m tallystick.testing.simulation --seeds N [--first K] | --seed N [--verbose].
 
-import sys, time
-from tallystick.testing.simulation.plan import drawn_plan
-from tallystick.testing.simulation.world import run_plan
+Exit code 0 where every promise held, 1 where one did not: then it prints the seed, the revision
+of the code, what failed and a shortened trace.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
 import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import SystemRandom
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from tallystick.bootstrap import open_store
+from tallystick.domain.instant import DAY, HOUR
+from tallystick.testing.simulation.plan import Plan, drawn_plan
+from tallystick.testing.simulation.shrinking import Run, outcome, shortened, trace
+from tallystick.testing.simulation.world import Ran, run_plan
+
+YEAR: Final = 365 * DAY
+FRESH_MAX: Final = 2**31
 
 
-def main():
-    first = int(sys.argv[1])
-    n = int(sys.argv[2])
-    t = time.perf_counter()
-    sim = 0
-    ev = 0
-    bad = 0
-    from collections import Counter
+@dataclass(kw_only=True)
+class Sitting:
+    """What all runs of this sitting came to."""
 
-    met = Counter()
-    notes = Counter()
-    for s in range(first, first + n):
-        t1 = time.perf_counter()
+    runs: int = 0
+    failed: list[int] = field(default_factory=list)
+    events: int = 0
+    simulated: int = 0
+    entries: int = 0
+    attempts: int = 0
+    seconds: float = 0.0
+    met: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, ran: Ran) -> None:
+        self.runs += 1
+        self.events += ran.events
+        self.simulated += ran.simulated
+        self.entries += ran.entries
+        self.attempts += ran.attempts
+        self.met += ran.met
+        self.notes += ran.notes
+
+
+def run_on_file(plan: Plan) -> Ran:
+    """One world on an SQLite file of its own."""
+    with TemporaryDirectory(prefix="tallystick-simulation-") as folder:
+        store = open_store(f"sqlite:///{Path(folder) / 'store.db'}")
         try:
-            r = run_plan(drawn_plan(s))
-        except Exception as e:
-            bad += 1
-            tb = traceback.extract_tb(e.__traceback__)
-            print(
-                s,
-                type(e).__name__,
-                str(e)[:300],
-                [f"{f.filename.split('/')[-1]}:{f.lineno}" for f in tb][-4:],
-            )
-            if n == 1:
-                traceback.print_exc()
-            continue
-        sim += r.simulated
-        ev += r.events
-        met += r.met
-        notes += r.notes
-        d = time.perf_counter() - t1
-        if d > 3:
-            print(s, "slow", d, r)
-    t = time.perf_counter() - t
-    print(bad, "bad", t, "s", sim / 3.6e9, "sim hours", ev, "events", met, notes)
+            return run_plan(plan, store)
+        finally:
+            store.close()
 
 
-main()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the seeds that are asked for."""
+    options = _parser().parse_args(arguments)
+    first = options.first
+    if first is None:
+        first = SystemRandom().randrange(FRESH_MAX) if options.seed is None else options.seed
+    seeds = range(first, first + (1 if options.seed is not None else options.seeds))
+    run = run_on_file if options.sqlite else run_plan
+    sitting = Sitting()
+    for seed in seeds:
+        if len(sitting.failed) >= options.failures_max:
+            break
+        _run_seed(seed, run, sitting, exotic=options.exotic, verbose=options.verbose)
+    _print_sitting(seeds, sitting)
+    return 1 if sitting.failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tallystick.testing.simulation")
+    parser.add_argument("--seeds", type=int, default=100, help="how many worlds")
+    parser.add_argument("--first", type=int, help="the first seed; else one nobody has seen")
+    parser.add_argument("--seed", type=int, help="this world alone")
+    parser.add_argument("--verbose", action="store_true", help="what each world was like")
+    parser.add_argument("--sqlite", action="store_true", help="on SQLite files, not in memory")
+    parser.add_argument("--failures-max", type=int, default=3, help="stop after so many failures")
+    parser.add_argument(
+        "--exotic", action="store_true", help="with faults beyond what the design assumes"
+    )
+    return parser
+
+
+def _run_seed(seed: int, run: Run, sitting: Sitting, *, exotic: bool, verbose: bool) -> None:
+    plan = drawn_plan(seed, exotic=exotic)
+    began = time.perf_counter()
+    ended = outcome(plan, run)
+    sitting.seconds += time.perf_counter() - began
+    if isinstance(ended, BaseException):
+        sitting.failed.append(seed)
+        _print_failure(seed, plan, run, ended)
+        return
+    sitting.add(ended)
+    if verbose:
+        print(f"seed {seed}: {ended}")
+
+
+def _print_failure(seed: int, plan: Plan, run: Run, failure: BaseException) -> None:
+    print(f"seed {seed} fails at revision {_revision()}: {type(failure).__name__}: {failure}")
+    if not isinstance(failure, AssertionError):
+        traceback.print_exception(failure)
+    short = shortened(plan, run)
+    print(f"{len(short.steps)} of {len(plan.steps)} steps are enough:")
+    print(trace(short))
+    print(f"again: {outcome(short, run)}")
+    print(f"meters: {[f'{m.id} {m.aggregation} {m.span} {m.closed}' for m in plan.meters]}")
+    print(f"misfortune: {plan.misfortune}")
+
+
+def _revision() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    told = subprocess.run(  # noqa: S603
+        [git, "rev-parse", "--short", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.stdout.strip() or "unknown"
+
+
+def _print_sitting(seeds: range, sitting: Sitting) -> None:
+    hours = max(1, sitting.simulated // HOUR)
+    rate = sitting.simulated / YEAR / max(sitting.seconds, 1e-9) * 86_400
+    print(f"seeds {seeds.start} to {seeds.stop - 1}: {len(sitting.failed)} failed {sitting.failed}")
+    print(
+        f"{hours} simulated hours, {sitting.events} events ({sitting.events / hours:.0f} an hour), "
+        f"{sitting.entries} entries, {sitting.attempts} attempts in {sitting.seconds:.1f} s: "
+        f"{rate:.0f} simulated years a day"
+    )
+    print(f"met: {dict(sitting.met.most_common())}")
+    print(f"left for people: {dict(sitting.notes.most_common())}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

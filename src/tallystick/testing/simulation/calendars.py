@@ -21,7 +21,7 @@ QUARTER: Final = 15 * MINUTE
 
 
 def instant(*when: int) -> int:
-    """The instant of a UTC date and time: year, month, day, hour …"""
+    """The instant of a UTC date and time: year, month, day, hour …."""
     return (datetime(*when, tzinfo=UTC) - EPOCH) // MICROSECOND  # type: ignore[misc,arg-type]
 
 

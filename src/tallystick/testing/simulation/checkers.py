@@ -1,14 +1,14 @@
 """What must hold at any moment, and what must hold when all is settled."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from tallystick.domain.aggregate import AggregateKey
 from tallystick.domain.discrepancy import Discrepancy, Kind
-from tallystick.domain.instant import DAY, HOUR, MINUTE
+from tallystick.domain.instant import HOUR, MINUTE
 from tallystick.domain.ledger import Entry
 from tallystick.domain.mapping import (
     BEFORE_PUBLISH_FROM,
@@ -17,7 +17,6 @@ from tallystick.domain.mapping import (
     NO_MAPPING,
     Mapping,
 )
-from tallystick.domain.meter import Closed
 from tallystick.domain.publication import Limits
 from tallystick.domain.slot import SlotKey
 from tallystick.domain.window import Window

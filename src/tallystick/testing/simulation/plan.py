@@ -14,7 +14,8 @@ from tallystick.domain.instant import HOUR, MINUTE, SECOND
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Meter
 from tallystick.domain.window import Window
-from tallystick.testing.fakes import SKEW_MAX, Fate, Misfortune
+from tallystick.testing.fakes import SKEW_MAX
+from tallystick.testing.misfortune import Fate, Misfortune
 from tallystick.testing.simulation.reports import Report, drawn_reports
 from tallystick.testing.simulation.settings import (
     STARTS,
@@ -95,11 +96,12 @@ class Plan:
         return next(c for c in self.customers if c.tenant == tenant)
 
 
-def drawn_plan(seed: int, *, exotic: bool = False) -> Plan:
+def drawn_plan(seed: int, *, exotic: bool = False, hours_max: int = 700) -> Plan:
     """The world of a seed."""
     draws = Random(seed)
     start = draws.choice(STARTS) + draws.randrange(6) * HOUR
     hours = draws.choices((12, 30, 72, 200, 700), weights=(40, 40, 15, 4, 1))[0]
+    hours = min(hours, hours_max)
     customers, meters = drawn_customers(draws, start, hours), drawn_meters(draws)
     plan = Plan(
         seed=seed,

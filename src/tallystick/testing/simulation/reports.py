@@ -65,12 +65,20 @@ def _drawn_event(draws: Random, tenant: str, key: str, occurred_at: int, style: 
     properties = {"who": f"u{draws.randrange(6)}"}
     if draws.random() < 0.8:
         properties["region"] = draws.choice(("eu", "us"))
-    return _event(tenant, key, code, quantity, occurred_at, json.dumps(properties))
+    return _event(
+        tenant,
+        key,
+        code=code,
+        quantity=quantity,
+        occurred_at=occurred_at,
+        properties=json.dumps(properties),
+    )
 
 
 def _event(
     tenant: str,
     key: str,
+    *,
     code: str,
     quantity: Decimal,
     occurred_at: int,
@@ -109,13 +117,20 @@ def _voids(draws: Random, event: Event, at: int, style: _Style) -> list[tuple[in
         key = f"v{len(found)}-{event.key}"
         target = found[-1][1].key if found and draws.random() < 0.2 else event.key
         when = max(event.occurred_at, at + draws.choice((-HOUR, 0, MINUTE, 2 * HOUR, 4 * DAY)))
-        void = _event(event.tenant, key, event.code, Decimal(1), when, voids=target)
+        void = _event(
+            event.tenant,
+            key,
+            code=event.code,
+            quantity=Decimal(1),
+            occurred_at=when,
+            voids=target,
+        )
         found.append((when, void))
     return found
 
 
 def _batched(sent: list[tuple[int, Event]], end: int) -> tuple[Report, ...]:
-    """Batches of what is reported within some minutes; what comes long after the end, at the end."""
+    """Batches of what is reported within some minutes of each other."""
     batches: dict[int, list[Event]] = defaultdict(list)
     for at, event in sorted(sent, key=lambda pair: pair[0]):
         place = min(at, end + 60 * DAY)

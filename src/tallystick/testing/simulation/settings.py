@@ -119,23 +119,27 @@ def drawn_mappings(
     for customer in customers:
         for meter in meters:
             group = '{"region":"eu"}' if meter.dimensions and draws.random() < 0.4 else WHOLE
-            found += _drawn_versions(draws, customer, meter, group, start, hours)
+            found += _drawn_versions(draws, customer, meter, group=group, start=start, hours=hours)
     return tuple(sorted(found, key=lambda made: made[0]))
 
 
 def _drawn_versions(
-    draws: Random, customer: Customer, meter: Meter, group: str, start: int, hours: int
+    draws: Random, customer: Customer, meter: Meter, *, group: str, start: int, hours: int
 ) -> list[tuple[int, Mapping]]:
     if draws.random() < 0.1:
         return []
     made = start if draws.random() < 0.8 else start + draws.randint(0, hours) * HOUR
     publish_from = draws.choice((made, start - 90 * DAY, start - 90 * DAY))
-    first = _drawn_mapping(draws, customer, meter, group, publish_from, EARLIEST)
+    first = _drawn_mapping(
+        draws, customer, meter, group=group, publish_from=publish_from, effective_from=EARLIEST
+    )
     versions = [(made, first)]
     if draws.random() < 0.15:
         changed = made + draws.randint(0, hours) * HOUR
         effective = floor_hour(changed) + draws.choice((1, 24)) * HOUR
-        second = _drawn_mapping(draws, customer, meter, group, publish_from, effective)
+        second = _drawn_mapping(
+            draws, customer, meter, group=group, publish_from=publish_from, effective_from=effective
+        )
         versions.append((changed, second))
     return versions
 
@@ -144,6 +148,7 @@ def _drawn_mapping(
     draws: Random,
     customer: Customer,
     meter: Meter,
+    *,
     group: str,
     publish_from: int,
     effective_from: int,

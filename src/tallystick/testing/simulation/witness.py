@@ -118,9 +118,9 @@ class Witness:
             self.reached[slot].add(self.totals[slot])
             known = self.places.setdefault(slot, allocation.place)
             require(known == allocation.place, f"{slot} is told two timestamps or periods")
-            require(
-                not known.is_closed(entry.sealed_at), f"{slot} is closed and still gets an Entry"
-            )
+            taken_out = bool(entry.moved) and allocation.quantity < 0
+            open_still = taken_out or not known.is_closed(entry.sealed_at)
+            require(open_still, f"{slot} is closed and still gets an Entry")
             self.series[slot].add(place)
             self.appended_at[slot] = entry.sealed_at
         sums = (entry.billed, entry.allocated)

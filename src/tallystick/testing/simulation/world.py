@@ -5,30 +5,34 @@ faults are off, time goes on, and within a bounded number of passes nothing is l
 provider holds exactly what it must.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
-from tallystick.domain.aggregate import Contribution, contributions
-from tallystick.domain.errors import PublisherUnavailable, StoreUnavailable
+from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Event
-from tallystick.domain.instant import DAY, HOUR, MINUTE, SECOND
+from tallystick.domain.instant import HOUR, MINUTE
 from tallystick.domain.publication import Limits
+from tallystick.domain.slot import SlotKey
 from tallystick.domain.window import Window
 from tallystick.ports import Clock, Override, Publisher, Recording, Store
+from tallystick.stages.metering import Refusal, Rulebook, metered
+from tallystick.stages.passing import one_pass
 from tallystick.stages.publishing import Publishing
-from tallystick.stages.sealing import seal
 from tallystick.stages.targeting import SealLimits
 from tallystick.stores.memory import MemoryStore
-from tallystick.testing.fakes import SKEW_MAX, FakeClock, FakeProvider, FakePublisher, Misfortune
+from tallystick.testing.fakes import SKEW_MAX, FakeClock, FakeProvider, FakePublisher
 from tallystick.testing.faulty import FaultyStore, faulty_publisher
+from tallystick.testing.misfortune import Misfortune
 from tallystick.testing.simulation.checkers import Settled, check_all
 from tallystick.testing.simulation.model import Model
 from tallystick.testing.simulation.plan import Kind, Plan, Step
 from tallystick.testing.simulation.settings import customer_named, tenant_of
-from tallystick.testing.simulation.witness import Violation, Witness, WitnessedStore
+from tallystick.testing.simulation.witness import Witness, WitnessedStore
 from tallystick.testing.simulation.workers import Worker
 
 CALM_HOURS: Final = 30
@@ -88,19 +92,23 @@ class World:
             seed=plan.seed,
             misfortune=plan.misfortune,
             periods=self._period,
-            on_landed=lambda slot, total: self.witness.landed(slot, total),
+            on_landed=self._landed,
         )
         self.model = Model(plan)
         self.witness = Witness(self.model, self.provider)
         self.witnessed = WitnessedStore(self.store, self.witness)
         self.workers = [Worker(n, plan.store_faults) for n in range(plan.workers)]
         self.reporter = Worker(REPORTER, plan.store_faults)
+        self.rules = Rulebook(self.store.catalog)
         self.unacked: list[tuple[Event, ...]] = []
         self.tenants = {c.tenant: tenant_of(c) for c in plan.customers}
         self._calendars = {c.name: c.calendar for c in plan.customers}
 
     def _period(self, destination: str, at: int) -> Window:
         return self._calendars[customer_named(destination)].period(at)
+
+    def _landed(self, slot: SlotKey, total: Decimal) -> None:
+        self.witness.landed(slot, total)
 
     def run(self) -> Ran:
         """Safety, then liveness. Raises Violation."""
@@ -153,6 +161,7 @@ class World:
     def _report(self) -> None:
         """Report what was not acknowledged yet; a client keeps its events until then."""
         store = FaultyStore(self.witnessed, self.reporter)
+        self.rules.refresh()
         while self.unacked:
             batch = [self._recording(event) for event in self.unacked[0]]
             try:
@@ -162,15 +171,17 @@ class World:
             self.unacked.pop(0)
 
     def _recording(self, event: Event) -> Recording:
-        counted: tuple[Contribution, ...] = ()
-        if event.voids is None:
-            counted = contributions(event, self.tenants[event.tenant], self.plan.meters)
+        calendar = self.rules.calendar(event.tenant)
+        counted = metered(event, calendar, self.rules) if calendar else ()
+        if isinstance(counted, Refusal):
+            # No meter reads the code: an empty Recording stands for it, which counts nowhere.
+            counted = ()
         return Recording(event, counted, origin=f"report/{event.key}", body=event.fingerprint)
 
     def _pass_of(self, worker: Worker) -> Callable[[], None]:
         clock = SkewedClock(self.clock, self.skews, worker.number)
         return partial(
-            one_pass,
+            one_turn,
             FaultyStore(self.witnessed, worker),
             faulty_publisher(FakePublisher(self.provider, clock), worker, self.witness.sent),
             clock,
@@ -206,21 +217,11 @@ class World:
         ).check()
 
 
-def one_pass(store: Store, publisher: Publisher, clock: Clock, limits: Limits) -> None:
+def one_turn(store: Store, publisher: Publisher, clock: Clock, limits: Limits) -> None:
     """What a worker does every hour, with nothing but what is stored to go by."""
     publishing = Publishing(store=store, publisher=publisher, clock=clock, limits=limits)
-    try:
-        seal(store, publisher.routes, clock.now(), limits=SealLimits())
-    except StoreUnavailable:
-        pass
-    try:
-        publishing.poll_rejections()
-    except (StoreUnavailable, PublisherUnavailable):
-        pass
-    try:
-        publishing.run()
-    except StoreUnavailable:
-        pass
+    with suppress(StoreUnavailable):
+        one_pass(publishing, SealLimits())
 
 
 def run_plan(plan: Plan, store: Store | None = None) -> Ran:
