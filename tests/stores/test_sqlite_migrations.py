@@ -10,7 +10,7 @@ from tallystick.stores.sqlite import SqliteStore
 from tallystick.stores.sqlite.migrations import Migration, known_migrations
 from tallystick.testing.factories import NOON, event, recording
 
-SECOND = Migration(2, "second", "CREATE TABLE second (id INTEGER) STRICT; SELECT 1; SELECT 2;")
+SECOND = Migration(2, "second", "SELECT 1; SELECT 2; CREATE TABLE second (id INTEGER) STRICT;")
 
 
 def opened(path: Path, *more: Migration) -> SqliteStore:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.domain.event import Receipt
-from tallystick.domain.meter import GROUPS_MAX, OTHER, WHOLE, Aggregation, Span
+from tallystick.domain.meter import GROUPS_MAX, OTHER, WHOLE, Aggregation, Closed, Span
 from tallystick.ports import Recording, Store
 from tallystick.stores.memory import MemoryStore
 from tallystick.stores.sqlite import SqliteStore
@@ -88,6 +88,20 @@ def test_the_dimension_sets_of_a_window_are_counted_across_and_within_batches(
     groups = {a.key.group: a.value for a in store.events.aggregates(limit=10_000).elements}
     assert len(groups) == GROUPS_MAX + 2
     assert (groups[OTHER], groups[WHOLE]) == (10, GROUPS_MAX + 10)
+    store.close()
+
+
+def test_a_contribution_keeps_the_meter_version_it_was_made_by(tmp_path: Path):
+    store = SqliteStore.open(tmp_path / "tally.db", incarnation="here")
+    newer = meter("total", Aggregation.COUNT, span=Span.HOUR, closed=Closed.CARRY, version=2)
+    told = [recording(event("e1", 5), meter("total")), recording(event("e2", 5), newer)]
+
+    store.events.record(told, NOON)
+
+    (aggregate,) = store.events.aggregates().elements
+    assert (aggregate.meter_version, aggregate.value) == (1, 6)
+    kept = [change.contribution for change in store.events.changes(aggregate.key)]
+    assert kept == [made.contributions[0] for made in told]
     store.close()
 
 

@@ -83,7 +83,7 @@ def in_threads(held: Held, *calls) -> list[object]:
     def keep(place, call):
         try:
             outcomes[place] = call()
-        except (StoreUnavailable, ZeroDivisionError) as error:
+        except (StoreUnavailable, ZeroDivisionError, KeyboardInterrupt) as error:
             outcomes[place] = error
 
     threads = [threading.Thread(target=keep, args=pair) for pair in enumerate(calls)]
@@ -157,6 +157,25 @@ def test_an_interrupted_leader_lets_the_others_go_on(store: SqliteStore):
     with pytest.raises(KeyboardInterrupt):
         store._writer.write(part)
 
+    assert recorder(store, "e1")() is Receipt.RECORDED
+
+
+def test_who_shares_a_transaction_with_an_interrupted_leader_is_told_to_try_again(
+    store: SqliteStore,
+):
+    def interrupted() -> None:
+        def part(db: apsw.Connection) -> None:
+            raise KeyboardInterrupt
+
+        store._writer.write(part)
+
+    with Held(store) as held:
+        outcomes = in_threads(held, recorder(store, "e1"), interrupted, recorder(store, "e2"))
+
+    assert isinstance(outcomes[0], KeyboardInterrupt)
+    assert [type(outcome) for outcome in outcomes[1:]] == [StoreUnavailable] * 2
+    assert "try again" in str(outcomes[2])
+    assert store.events.events().elements == ()
     assert recorder(store, "e1")() is Receipt.RECORDED
 
 
@@ -250,3 +269,16 @@ def test_a_reader_sees_no_half_of_a_write_and_does_not_wait_for_it(store: Sqlite
 
     assert [aggregate.position for aggregate in seen] == [1]
     assert store.events.aggregates().elements[0].position == 99
+
+
+def test_all_that_one_reading_sees_is_of_one_moment(store: SqliteStore):
+    recorder(store, "e1")()
+    count = "SELECT count(*) FROM event"
+
+    with store._readers.snapshot() as db:
+        before = db.execute(count).fetchall()
+        recorder(store, "e2")()
+        after = db.execute(count).fetchall()
+
+    assert before == after == [(1,)]
+    assert len(store.events.events().elements) == 2
