@@ -12,7 +12,7 @@ ROW = "acme,requests,k{n},5,2026-01-31T10:00:00Z\n"
 ROWS = HEADER + "".join(ROW.format(n=n) for n in range(3))
 FLIGHTS = """\
 year,month,carrier,flight,time_hour,minute,air_time,tailnum
-2013,1,acme,11,2013-01-01T10:00:00Z,15,227,N1
+2013,1,acme,11,2013-01-01T10:00:00Z,75,227,N1
 2013,1,acme,1,2013-01-01T10:00:00Z,59,NA,N2
 2013,11,acme,1,2013-01-01T10:00:00Z,0,100,NA
 """
@@ -97,8 +97,11 @@ def test_columns_are_mapped_as_the_options_say(run, write):
 
     assert (code, row) == (0, imported_row(rows=3, recorded=2, left_out=1))
     assert quantities(run) == {("acme", "minutes"): "327", ("acme", "planes"): "2"}
-    (window, *_) = run("usage", "--by", "window", "--meter", "minutes", "--json").rows
-    assert window["start"] == "2013-01-01T10:00:00Z"
+    windows = run("usage", "--by", "window", "--meter", "minutes", "--json").rows
+    assert [(w["start"], w["quantity"]) for w in windows] == [
+        ("2013-01-01T10:00:00Z", "100"),
+        ("2013-01-01T11:00:00Z", "227"),
+    ]
 
 
 def test_a_key_of_several_columns_never_collides(run, write):

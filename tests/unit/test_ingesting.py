@@ -83,6 +83,16 @@ def test_a_report_is_recorded_once_however_often_it_comes(store, intake):
     assert total(store) == "5"
 
 
+def test_a_retry_without_a_time_is_a_duplicate_however_late_it_comes(store, intake):
+    anonymous = report(occurred_at=None)
+
+    ingest([anonymous], intake, NOON)
+    (again,) = ingest([anonymous], intake, NOON + 600 * MINUTE)
+
+    assert isinstance(again, Recorded)
+    assert again.receipt is Receipt.DUPLICATE
+
+
 def test_the_same_key_with_other_content_is_a_conflict_and_kept(store, intake):
     ingest([report()], intake, NOON)
 
