@@ -13,7 +13,7 @@ linked Entries (carry), where the meter says so.
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
@@ -169,6 +169,7 @@ def next_entries(
     route: Route | None,
     *,
     onward: Place | Held | None = None,
+    onward_route: Route | None = None,
     holdings: tuple[Holding, ...] = (),
     now: int,
 ) -> tuple[Entry, ...]:
@@ -184,7 +185,8 @@ def next_entries(
             return (_released(aggregate, book, place, route, holdings=holdings, now=now),)
         carries = aggregate.closed is Closed.CARRY
         if carries and isinstance(onward, Place) and not onward.is_closed(now):
-            return _carried(aggregate, book, onward, route, holdings=holdings, now=now)
+            way = onward_route or route
+            return _carried(aggregate, book, onward, way, holdings=holdings, now=now)
         place = Held(CLOSED)
     if not delta:
         return ()
@@ -277,21 +279,27 @@ def allocate(
     the growth that comes next.
     """
     goal = max(billed, ZERO)
-    if route.whole_numbers:
+    if route.whole_numbers and allocated == allocated.to_integral_value():
         goal = rounded_whole(goal)
     change = subtract(goal, allocated)
+    if route.whole_numbers:  # also where another route holds a fraction of the period
+        change = rounded_whole(change)
     if change > 0:
         return (Allocation(place, change),)
-    return _lowered(negated(change), holdings, now)
+    return _lowered(negated(change), holdings, route, now)
 
 
-def _lowered(excess: Decimal, holdings: tuple[Holding, ...], now: int) -> tuple[Allocation, ...]:
+def _lowered(
+    excess: Decimal, holdings: tuple[Holding, ...], route: Route, now: int
+) -> tuple[Allocation, ...]:
     taken: dict[Place, Decimal] = {}
     for own_only in (True, False):
         for holding in holdings:
             had = min(holding.own, holding.quantity) if own_only else holding.quantity
             free = subtract(had, taken.get(holding.place, ZERO))
             part = min(excess, free)
+            if route.whole_numbers or holding.place.slot.route != route.name:
+                part = part.to_integral_value(ROUND_FLOOR)
             if part <= 0 or holding.place.is_closed(now):
                 continue
             taken[holding.place] = add(taken.get(holding.place, ZERO), part)
@@ -355,6 +363,7 @@ def _arrived(
         out.sealed_at,
         moved=quantity,
         allocations=allocations,
+        held=out.held,
         linked_line=out.line,
     )
 
@@ -385,6 +394,7 @@ def carried_undelivered(
         now,
         moved=-quantity,
         allocations=(replace(undelivered, quantity=-quantity),),
+        held=book.last.held,
         linked_line=line + 1,
     )
     return (out, _arrived(still, book, out, onward=onward, route=route, holdings=holdings))

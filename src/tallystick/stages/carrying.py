@@ -68,7 +68,7 @@ def _carry_one(
     store: Store, targets: Targets, aggregate: Aggregate, undelivered: Allocation, now: int
 ) -> bool:
     target = targets.of(aggregate)
-    if target is None or target.route is None or not isinstance(target.onward, Place):
+    if target is None or target.onward_route is None or not isinstance(target.onward, Place):
         return False
     onward = target.onward
     if onward.is_closed(now):
@@ -78,7 +78,7 @@ def _carry_one(
         store.ledger.book(aggregate.key, [aggregate.period, onward.period]),
         undelivered,
         onward=onward,
-        route=target.route,
+        route=target.onward_route,
         holdings=store.ledger.holdings(aggregate.key, onward.period),
         now=now,
     )

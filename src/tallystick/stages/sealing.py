@@ -81,7 +81,8 @@ def _seal_page(ledger: Ledger, targets: Targets, due: Iterable[Aggregate], now: 
             continue
         # A dimension set goes into the ledger only where a mapping names it.
         counts = aggregate.key.group == WHOLE or not _is_unmapped(target)
-        page.add(aggregate, _entries_for(page, aggregate, target, now) if counts else ())
+        entries, waits = _entries_for(page, aggregate, target, now) if counts else ((), False)
+        page.add(aggregate, entries, waits=waits)
     page.flush()
     return page.summary
 
@@ -92,7 +93,8 @@ def _is_unmapped(target: Target) -> bool:
 
 def _entries_for(
     page: "_Page", aggregate: Aggregate, target: Target, now: int
-) -> tuple[Entry, ...]:
+) -> tuple[tuple[Entry, ...], bool]:
+    """What is to be appended, and whether something waits for a slot to be carried to."""
     periods = [aggregate.period]
     if isinstance(target.onward, Place) and target.onward.period != aggregate.period:
         periods.append(target.onward.period)
@@ -104,15 +106,19 @@ def _entries_for(
         page.flush()
         book = page.book(aggregate.key, periods)
         holdings = page.ledger.holdings(aggregate.key, opened)
-    return next_entries(
+    entries = next_entries(
         aggregate,
         book,
         target.place,
         target.route,
         onward=target.onward,
+        onward_route=target.onward_route,
         holdings=holdings,
         now=now,
     )
+    last = entries[-1] if entries else book.last
+    in_no_slot = last is not None and last.released_total != last.total
+    return entries, in_no_slot and isinstance(target.onward, Place) and target.is_closed(now)
 
 
 @dataclass
@@ -124,6 +130,7 @@ class _Page:
     heads: dict[tuple[str, str], Head] = field(default_factory=dict)
     balances: dict[tuple[str, str, str, Window], Balance] = field(default_factory=dict)
     unchanged: list[tuple[AggregateKey, int]] = field(default_factory=list)
+    kept: set[AggregateKey] = field(default_factory=set)
     summary: SealSummary = SealSummary()
 
     def book(self, key: AggregateKey, periods: list[Window]) -> Book:
@@ -133,8 +140,11 @@ class _Page:
         head = self.heads.get((key.tenant, key.meter), stored.head)
         return replace(stored, head=head, balances={**stored.balances, **ahead})
 
-    def add(self, aggregate: Aggregate, entries: tuple[Entry, ...]) -> None:
+    def add(self, aggregate: Aggregate, entries: tuple[Entry, ...], *, waits: bool) -> None:
+        """Take Entries to be written. The mark of what waits for a carry stays."""
         self.summary = self.summary.plus(SealSummary(looked_at=1))
+        if waits:
+            self.kept.add(aggregate.key)
         if not entries:
             self.unchanged.append((aggregate.key, aggregate.position))
             return
@@ -156,7 +166,7 @@ class _Page:
             cleared.append((aggregate.key, aggregate.position))
             held = sum(1 for entry in entries if entry.held)
             self.summary = self.summary.plus(SealSummary(entries=len(entries), held=held))
-        self.ledger.clear_due(cleared)
+        self.ledger.clear_due([one for one in cleared if one[0] not in self.kept])
         self.waiting.clear()
         self.unchanged.clear()
         self.heads.clear()

@@ -29,6 +29,11 @@ class Target:
     place: Place | Held
     route: Route | None
     onward: Place | Held | None = None
+    onward_route: Route | None = None
+
+    def is_closed(self, now: int) -> bool:
+        """Whether the Aggregate's own slot takes no more."""
+        return isinstance(self.place, Place) and self.place.is_closed(now)
 
     def open_period(self, own: Window, now: int) -> Window:
         """The period whose slots the next Entry may change."""
@@ -62,15 +67,17 @@ class Targets:
         place, route = self._placed(account, aggregate, window, at)
         if not over and not self._is_early(aggregate, route):
             return None
-        return Target(place, route, self._onward(account, aggregate))
+        return Target(place, route, *self._onward(account, aggregate))
 
-    def _onward(self, account: Account, aggregate: Aggregate) -> Place | Held | None:
+    def _onward(
+        self, account: Account, aggregate: Aggregate
+    ) -> tuple[Place | Held | None, Route | None]:
         """The slot of the last full hour, where the meter says that closed usage is carried."""
         if aggregate.closed is not Closed.CARRY:
-            return None
+            return None, None
         last_hour = floor_hour(self._watermark) - HOUR
         hour = Window(last_hour, last_hour + HOUR)
-        return self._placed(account, aggregate, hour, last_hour)[0]
+        return self._placed(account, aggregate, hour, last_hour)
 
     def _account(self, tenant: str) -> Account | None:
         if tenant not in self._accounts:

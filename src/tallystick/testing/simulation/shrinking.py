@@ -1,5 +1,6 @@
 """Shortens a failing run: leaves steps out while it still fails."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -21,14 +22,20 @@ def outcome(plan: Plan, run: Run = run_plan) -> Ran | BaseException:
 
 
 def shortened(plan: Plan, run: Run = run_plan, runs_max: int = RUNS_MAX) -> Plan:
-    """The plan with as few steps as could be found that still fails, within so many runs."""
+    """The plan with as few steps as could be found that fails alike, within so many runs."""
+    kind = _kind(outcome(plan, run))
     steps, size, runs = list(plan.steps), max(1, len(plan.steps) // 2), 0
     while runs < runs_max:
         start, dropped = 0, False
         while start < len(steps) and runs < runs_max:
             fewer = steps[:start] + steps[start + size :]
+            if any(step.kind is Kind.MAP for step in steps[start : start + size]):
+                fewer = sorted(
+                    fewer + [s for s in steps[start : start + size] if s.kind is Kind.MAP],
+                    key=lambda step: step.at,
+                )
             runs += 1
-            if isinstance(outcome(plan.only(fewer), run), BaseException):
+            if len(fewer) < len(steps) and _kind(outcome(plan.only(fewer), run)) == kind:
                 steps, dropped = fewer, True
             else:
                 start += size
@@ -36,6 +43,14 @@ def shortened(plan: Plan, run: Run = run_plan, runs_max: int = RUNS_MAX) -> Plan
             break
         size = max(1, size // 2)
     return plan.only(steps)
+
+
+def _kind(ended: Ran | BaseException) -> str:
+    """What failed, the names and numbers left out; empty for a run that did not fail."""
+    if isinstance(ended, Ran):
+        return ""
+    words = re.sub(r"\S*[\d/=]\S*", "", str(ended)).split()
+    return f"{type(ended).__name__} {' '.join(words)[:60]}"
 
 
 def trace(plan: Plan) -> str:
