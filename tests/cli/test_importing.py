@@ -108,9 +108,10 @@ def test_a_key_of_several_columns_never_collides(run, write):
     run("tenants", "add", "acme")
     run("meters", "add", "flight", "--aggregation", "count")
 
-    imported(run, write("flights.csv", FLIGHTS), *FLIGHT_OPTIONS)
+    # Bare, month 1 with flight 11 and month 11 with flight 1 would both be 111.
+    options = ("--map", "tenant=carrier,key=month+flight", *FLIGHT_OPTIONS[2:])
+    imported(run, write("flights.csv", FLIGHTS), *options)
 
-    # 1,11 and 11,1 are two flights.
     assert quantities(run) == {("acme", "flight"): "2"}
 
 
@@ -298,10 +299,10 @@ def test_a_file_that_is_not_there_is_one_clear_sentence(ready):
     assert (ran.code, "absent.csv: cannot be read" in ran.err) == (2, True)
 
 
-def test_what_came_from_outside_cannot_steer_the_terminal(ready, write):
-    imported(ready, write("rows.csv", HEADER + "\x1b[2Jacme,requests,k,1,2026-01-31T10:00:00Z\n"))
+def test_what_came_from_outside_cannot_steer_the_terminal(ready):
+    ready("tenants", "add", "acme", "--name", "\x1b[2Jacme")
 
-    assert "\x1b" not in ready("dead-letters", "list").out
+    assert "\\x1b[2Jacme" in ready("tenants", "list").out
 
 
 def test_letters_of_an_import_are_counted_when_their_tenant_is_added(run, write):
