@@ -1,5 +1,5 @@
 # Everything here works from a fresh clone with git, make and Python >= 3.11 with pip.
-# GNU make 3.81 (macOS) is enough. Overridable: PYTHON, VENV, SEED, SEEDS, UV, TESTS.
+# GNU make 3.81 (macOS) is enough. Overridable: PYTHON, VENV, SEED, SEEDS, UV, TESTS, MUTANTS.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 
 # ------------------------------------------------------------------------------ use it
 
-.PHONY: help demo test check simulate bench lock clean
+.PHONY: help demo test check simulate mutants bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ check: $(VENV)/.dev ## lint, format, types, architecture and style
 
 simulate: $(VENV)/.dev ## run the simulation: SEEDS=20 tries many, SEED=7 replays one
 	@$(BIN)/python -m tallystick.testing.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+mutants: $(VENV)/.dev ## break the source on purpose and see it noticed: MUTANTS=short is quick
+	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 bench: $(VENV)/.dev ## measure this machine
 	@test -f bench/__main__.py || { echo "No benchmark has been written yet." >&2; exit 1; }
