@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter
@@ -28,6 +28,48 @@ from tallystick.ports import Catalog
 _FILTER: Final = re.compile(r"\s*(\S+)\s+(\w+)(?:\s+(.*?))?\s*")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RuleOptions:
+    """What a meter reads, and how it becomes a quantity."""
+
+    code: Annotated[str | None, Parameter(help="The code it reads; its own name if empty.")] = None
+    aggregation: Annotated[Aggregation, Parameter(help="How values become a quantity.")] = (
+        Aggregation.SUM
+    )
+    span: Annotated[Span, Parameter(help="What one window covers.")] = Span.HOUR
+    path: Annotated[str, Parameter(help="Where the value is: quantity, or a property.")] = (
+        "quantity"
+    )
+    filters: Annotated[
+        tuple[str, ...],
+        Parameter(name="--filter", negative="", help="'PATH OPERATOR VALUE[,VALUE…]'. Repeatable."),
+    ] = ()
+    dimensions: Annotated[
+        tuple[str, ...],
+        Parameter(name="--dimension", negative="", help="A property to count apart. Repeatable."),
+    ] = ()
+    negatives: Annotated[bool, Parameter(negative="", help="A sum may take negatives.")] = False
+    closed: Annotated[Closed, Parameter(help="Usage the provider takes no more.")] = Closed.HOLD
+
+    def of(self, meter: str) -> Meter:
+        """The meter that the options describe. InvalidSetting names what cannot be meant."""
+        return Meter(
+            id=check_name("meter", meter),
+            code=check_name("code", meter if self.code is None else self.code),
+            aggregation=self.aggregation,
+            span=self.span,
+            value_path=check_name("path", self.path),
+            filters=tuple(map(_parse_filter, self.filters)),
+            dimensions=self.dimensions,
+            negatives=self.negatives,
+            closed=self.closed,
+        )
+
+
+SUM_OF_QUANTITIES: Final = RuleOptions()
+
+
 def register(app: App) -> None:
     group = App(name="meters", help="Which codes become which quantities.")
     group.command(add)
@@ -40,24 +82,7 @@ def add(
     meter: str,
     /,
     *,
-    code: Annotated[str | None, Parameter(help="The code it reads; its own name if empty.")] = None,
-    aggregation: Annotated[
-        Aggregation, Parameter(help="How values become a quantity.")
-    ] = Aggregation.SUM,
-    span: Annotated[Span, Parameter(help="What one window covers.")] = Span.HOUR,
-    path: Annotated[
-        str, Parameter(help="Where the value is: quantity, or a property.")
-    ] = "quantity",
-    filters: Annotated[
-        tuple[str, ...],
-        Parameter(name="--filter", negative="", help="'PATH OPERATOR VALUE[,VALUE…]'. Repeatable."),
-    ] = (),
-    dimensions: Annotated[
-        tuple[str, ...],
-        Parameter(name="--dimension", negative="", help="A property to count apart. Repeatable."),
-    ] = (),
-    negatives: Annotated[bool, Parameter(negative="", help="A sum may take negatives.")] = False,
-    closed: Annotated[Closed, Parameter(help="Usage the provider takes no more.")] = Closed.HOLD,
+    rule: RuleOptions = SUM_OF_QUANTITIES,
     why: WhyOption = "added",
     who: WhoOption = None,
     store: StoreOption = None,
@@ -68,17 +93,7 @@ def add(
     A filter's operators: eq, ne, in, not_in, gt, gte, lt, lte, exists.
     Dead letters that waited for the code are counted.
     """
-    wanted = Meter(
-        id=check_name("meter", meter),
-        code=check_name("code", meter if code is None else code),
-        aggregation=aggregation,
-        span=span,
-        value_path=check_name("path", path),
-        filters=tuple(map(_parse_filter, filters)),
-        dimensions=dimensions,
-        negatives=negatives,
-        closed=closed,
-    )
+    wanted = rule.of(meter)
     with open_app(store, at, create=True) as app:
         known = next((v for v in app.store.catalog.meters() if v[0].id == meter), ())
         added = _next_version(wanted, known, app.clock.now())
