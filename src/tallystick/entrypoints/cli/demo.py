@@ -39,12 +39,7 @@ def demo(
         raise InvalidSetting(f"--keep: there is a store in {keep} already; name another folder")
     months = range(1, catalog.MONTHS + 1) if year else [month or 1]
     console = Console(highlight=False)
-    outcome = run_demo(
-        [catalog.month(number) for number in months],
-        seed=seed,
-        keep=keep,
-        progress=Progress(console),
-    )
+    outcome = run_demo(list(months), seed=seed, keep=keep, progress=Progress(console))
     show(outcome, console)
     if keep is not None:
         url = f"sqlite:///{(keep / STORE_NAME).resolve()}"

@@ -10,6 +10,7 @@ import msgspec
 
 from tallystick.clock import FixedClock
 from tallystick.domain.instant import MINUTE, SECOND
+from tallystick.domain.period import Interval
 from tallystick.entrypoints.demo.catalog import AIRLINES, ANCHOR, METERS, Customer
 from tallystick.entrypoints.demo.links import DEMO_KEY, DemoFailed
 from tallystick.publishers.stripe import StripePublisher
@@ -46,20 +47,25 @@ class Billing:
             DEMO_KEY, api_base=api_base, clock=clock, reads=Pace(100, clock)
         )
 
-    def set_up(self) -> Terms:
-        """Make all of it."""
+    def set_up(self, interval: Interval) -> Terms:
+        """Make all of it; bills are made at every interval."""
         meters = {
             meter.id: self.publisher.setup_meter(meter.id, meter.id, MeterKind.HOUR).meter
             for meter in METERS
         }
-        prices = {self._price(name, meter): name for name, meter in meters.items()}
+        prices = {self._price(name, meter, interval): name for name, meter in meters.items()}
         customers = tuple(
             Customer(carrier, self._subscribed(carrier, name, prices)) for carrier, name in AIRLINES
         )
         return Terms(meters=meters, meter_of_price=prices, customers=customers)
 
-    def _price(self, name: str, meter: str) -> str:
-        recurring = {"interval": "month", "usage_type": "metered", "meter": meter}
+    def _price(self, name: str, meter: str, interval: Interval) -> str:
+        recurring = {
+            "interval": str(interval.unit),
+            "interval_count": interval.count,
+            "usage_type": "metered",
+            "meter": meter,
+        }
         wanted: Mapping[str, object] = {
             "currency": "usd",
             "product_data": {"name": name},

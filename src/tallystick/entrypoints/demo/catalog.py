@@ -17,6 +17,7 @@ ZONE: Final = "America/New_York"
 ANCHOR: Final = parse_instant("2013-01-01T05:00:00Z")
 """Midnight in New York, and a full UTC hour, as Stripe's hour meters need it."""
 
+MONTHLY: Final = Interval()
 MONTHS: Final = 12
 
 AIRLINES: Final = (
@@ -58,9 +59,8 @@ METERS: Final = (
 )
 
 
-def month(number: int) -> Window:
-    """The billing period of a month of 2013, from 1."""
-    interval = Interval()
+def period(number: int, interval: Interval = MONTHLY) -> Window:
+    """The n-th billing period of 2013, from 1."""
     return Window(boundary(ANCHOR, interval, number - 1), boundary(ANCHOR, interval, number))
 
 
@@ -72,7 +72,7 @@ class Customer:
     destination: str
 
 
-def fill(catalog: Catalog, customers: tuple[Customer, ...], now: int) -> None:
+def fill(catalog: Catalog, customers: tuple[Customer, ...], now: int, interval: Interval) -> None:
     """Save the tenants, the meters and a mapping for each tenant and meter."""
 
     def audit(subject: str) -> Override:
@@ -82,7 +82,7 @@ def fill(catalog: Catalog, customers: tuple[Customer, ...], now: int) -> None:
     for meter in METERS:
         catalog.save(meter, audit(meter.id))
     for customer in customers:
-        terms = Terms(zone=ZONE, anchor=ANCHOR)
+        terms = Terms(zone=ZONE, anchor=ANCHOR, interval=interval)
         tenant = Tenant(id=customer.carrier, name=names[customer.carrier], versions=(terms,))
         catalog.save(tenant, audit(tenant.id))
         for meter in METERS:

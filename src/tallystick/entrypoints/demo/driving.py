@@ -20,8 +20,8 @@ CLOSING_EVERY: Final = 5 * MINUTE
 
 SETTLING: Final = 4 * DAY
 SETTLING_EVERY: Final = 12 * HOUR
-KILLS_PER_MONTH: Final = 7
-"""Of each kind: in the middle of an ingest, and in the middle of a pass."""
+KILLS_MAX: Final = 7
+"""A month, of each kind: in the middle of an ingest, and in the middle of a pass."""
 
 KILLED_FROM: Final = 10
 """An ingest of fewer reports is over too soon to be killed in its middle."""
@@ -47,11 +47,12 @@ class Kills:
 
 
 def planned_kills(kind: str, periods: Sequence[Window], dice: Dice) -> Kills:
-    """So many hours of each period, the last day left out."""
+    """So many hours of each period, at most one a day, and none when its bill is due."""
     chosen: list[int] = []
     for period in periods:
-        hours = range(period.start + 12 * HOUR, period.end - DAY, HOUR)
-        chosen += dice.shuffled(hours, "kill", kind, period.start)[:KILLS_PER_MONTH]
+        hours = range(period.start + 12 * HOUR, period.end - 6 * HOUR, HOUR)
+        kills = min(KILLS_MAX, len(hours) // 24)
+        chosen += dice.shuffled(hours, "kill", kind, period.start)[:kills]
     return Kills(deque(sorted(chosen)))
 
 

@@ -38,7 +38,8 @@ NAMES: Final = {
 
 
 def order_faults(sandbox: SandboxLink, periods: tuple[Window, ...], dice: Dice) -> None:
-    """Order all of them; of each month, an outage of more than a day in its middle."""
+    """Order all of them; in the middle of each period that is long enough, an outage of more than
+    a day."""
     for period in periods:
         for order in _monthly(period, dice):
             sandbox.order("faults", **order)
@@ -50,9 +51,10 @@ def order_faults(sandbox: SandboxLink, periods: tuple[Window, ...], dice: Dice) 
 
 def _monthly(period: Window, dice: Dice) -> Iterator[dict[str, object]]:
     length = period.end - period.start
-    start = period.start + length // 2 + dice.below(24, "outage", period.start) * HOUR
+    start = period.start + length // 2 - dice.below(12, "outage", period.start) * HOUR
     lasts = 26 * HOUR + dice.below(60, "lasts", period.start) * MINUTE
-    yield {"kind": "outage", "start": start // SECOND, "end": (start + lasts) // SECOND}
+    if start + lasts < period.end - DAY:
+        yield {"kind": "outage", "start": start // SECOND, "end": (start + lasts) // SECOND}
     early = {"method": "POST", "path": SENDS, "end": (period.end - DAY) // SECOND}
     later = (period.start + length // 4) // SECOND
     yield {"kind": "late", "count": 1, "start": later, "landing_seconds": LANDING_SECONDS} | early

@@ -5,7 +5,7 @@ each flight once.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +26,11 @@ HELD_BACK_HOURS: Final = 40
 REPEATED_WITHIN_HOURS: Final = 200
 VOIDED: Final = 20
 CONFLICTS: Final = 5
+
+VOIDED_WITHIN_HOURS: Final = 30
+CALM: Final = (VOIDED_WITHIN_HOURS + 2) * HOUR
+"""A period's last flights are neither voided nor disputed: its bill must have the right ones."""
+
 UNKNOWN_TENANT: Final = "ZZ"
 
 
@@ -59,7 +64,7 @@ def posted(flights: Sequence[Flight], periods: Sequence[Window], dice: Dice) -> 
 
 
 def _post_month(posting: Posting, flights: list[Flight], period: Window, dice: Dice) -> None:
-    calm = [f for f in flights if f.occurred_at < period.end - 3 * DAY]
+    calm = [f for f in flights if f.occurred_at < period.end - CALM]
     chosen = dice.shuffled(calm, "chosen", period.start)
     wrong = {flight.key for flight in chosen[:VOIDED]}
     disputed = {flight.key for flight in chosen[VOIDED : VOIDED + CONFLICTS]}
@@ -105,7 +110,8 @@ def _post_wrong(posting: Posting, flight: Flight, first: int, dice: Dice) -> Non
         tailnum=f"WRONG-{flight.tailnum}",
         arr_delay=flight.arr_delay + 2_000,
     )
-    later = floor_hour(flight.occurred_at) + (1 + dice.below(30, "void", flight.key)) * HOUR
+    wait = 1 + dice.below(VOIDED_WITHIN_HOURS, "void", flight.key)
+    later = floor_hour(flight.occurred_at) + wait * HOUR
     void: Body = {
         "tenant": flight.carrier,
         "key": f"{flight.key}-void",
@@ -124,8 +130,3 @@ def _post_uncountable(posting: Posting, flight: Flight) -> None:
     posting.add(flight.report() | stranger, end)
     posting.add(flight.report(distance="NaN") | {"key": f"{flight.key}-nan"}, end)
     posting.uncountable += 2
-
-
-def keys_of(bodies: Sequence[Body]) -> Iterator[tuple[str, str]]:
-    """What identifies each report: tenant and key."""
-    return ((str(body["tenant"]), str(body["key"])) for body in bodies)

@@ -10,10 +10,11 @@ from typing import Final
 
 from tallystick.bootstrap import open_store
 from tallystick.domain.discrepancy import Discrepancy
+from tallystick.domain.period import Interval
 from tallystick.domain.quantity import ZERO
 from tallystick.domain.window import Window
 from tallystick.entrypoints.demo.billing import Billing, Terms
-from tallystick.entrypoints.demo.catalog import fill
+from tallystick.entrypoints.demo.catalog import MONTHLY, fill, period
 from tallystick.entrypoints.demo.comparing import (
     Compared,
     Line,
@@ -73,17 +74,24 @@ class Outcome:
 
 
 def run_demo(
-    periods: Sequence[Window], *, seed: int, keep: Path | None, progress: Progress
+    numbers: Sequence[int],
+    *,
+    seed: int,
+    keep: Path | None,
+    progress: Progress,
+    interval: Interval = MONTHLY,
+    sample: Path | None = None,
 ) -> Outcome:
-    """Bill these periods of the sample. Its programs end with it, whatever happens."""
-    flights = read_flights(Window(periods[0].start, periods[-1].end))
+    """Bill these periods of the sample, in order. Its programs end with it, whatever happens."""
+    periods = [period(number, interval) for number in numbers]
+    flights = read_flights(Window(periods[0].start, periods[-1].end), sample)
     with ExitStack() as at_the_end:
         folder = keep or Path(at_the_end.enter_context(TemporaryDirectory(prefix="tallystick-")))
         folder.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{folder / STORE_NAME}"
         sandbox = SandboxLink.open(periods[0].start, seed)
         at_the_end.callback(sandbox.close)
-        terms = _set_up(sandbox, url, periods)
+        terms = _set_up(sandbox, url, periods[0].start, interval)
         service = ServiceLink(url, sandbox.url)
         at_the_end.callback(service.close)
         driver = _driver(flights, periods, Dice(seed), sandbox=sandbox, service=service)
@@ -93,11 +101,11 @@ def run_demo(
         return _held_together(flights, periods, driver, terms, now)
 
 
-def _set_up(sandbox: SandboxLink, url: str, periods: Sequence[Window]) -> Terms:
-    terms = Billing(sandbox.url, periods[0].start).set_up()
+def _set_up(sandbox: SandboxLink, url: str, now: int, interval: Interval) -> Terms:
+    terms = Billing(sandbox.url, now).set_up(interval)
     store = open_store(url)
     try:
-        fill(store.catalog, terms.customers, periods[0].start)
+        fill(store.catalog, terms.customers, now, interval)
     finally:
         store.close()
     return terms

@@ -140,6 +140,8 @@ def _verdict(outcome: Outcome) -> Iterator[str]:
                 f"           {carrier} {meter} {period}: sample {line.sample}, ours {line.ours}, "
                 f"Stripe's {line.theirs}, bill {line.billed}"
             )
+    if any(line.ours < ZERO for line in outcome.lines.values()):
+        yield "           (a value below zero is billed as zero)"
     bills = len({(carrier, period) for carrier, _, period in outcome.lines})
     if outcome.is_clean:
         yield f"Every difference is 0, on {bills} bills, and against the sample's own rows."
