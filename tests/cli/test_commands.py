@@ -18,6 +18,7 @@ from tallystick.entrypoints.cli.main import COMMANDS, guarded
 
 NOW = ("--at", "2026-01-31T12:00:00Z")
 LATER = ("--at", "2026-02-10T12:00:00Z")
+VOIDED = ("--tenant", "acme", "--event-key", "k1")
 EVENT = '{"tenant":"acme","code":"requests","key":"%s","quantity":%s,"occurred_at":"%s"}\n'
 
 
@@ -157,6 +158,16 @@ def test_a_mapping_that_cannot_be_meant_is_refused(ready, options, complaint):
 
     assert (ran.code, complaint in ran.err) == (2, True)
     assert ready("mappings", "list", "--json").rows == []
+
+
+def test_what_a_command_is_about_may_be_given_by_position_or_by_name(ready):
+    target = ("--stripe-customer", "cus_1", "--event-name", "e", *NOW)
+
+    assert ready("mappings", "add", "acme", "requests", *target).code == 0
+    named = ready("mappings", "add", "--tenant", "acme", "--meter", "requests", *target)
+    assert "so already" in named.err
+    assert "is voided when it comes" in ready("void", "acme", "k1", "--why", "a test").err
+    assert "voided already" in ready("void", *VOIDED, "--why", "a test").err
 
 
 def test_a_changed_mapping_holds_from_the_next_hour_and_publishes_from_the_same_time(ready):

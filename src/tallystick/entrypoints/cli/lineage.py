@@ -1,8 +1,10 @@
 """`trace` and `verify`: from a number back to its events, and whether the ledger is as written."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 from cyclopts import App as Cli
+from cyclopts import Parameter
 
 from tallystick.domain.instant import format_instant
 from tallystick.entrypoints.cli.context import (
@@ -24,7 +26,13 @@ def register(app: Cli) -> None:
     app.command(run_verify, name="verify")
 
 
-def run_trace(subject: str, *, store: StoreOption = None, as_json: JsonOption = False) -> int:
+def run_trace(
+    subject: Annotated[str, Parameter(help="A publication's identifier, or a slot's key.")],
+    /,
+    *,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
     """List the events behind a publication (its identifier) or behind a slot's total (its key)."""
     with open_app(store) as app:
         lineage = trace(app.store, subject)
@@ -57,7 +65,10 @@ def _rows(store: Store, lineage: Lineage) -> Iterator[Row]:
 def run_verify(
     *, store: StoreOption = None, at: AtOption = None, as_json: JsonOption = False
 ) -> int:
-    """Check every hash chain of the ledger; name the first line of each that does not hold."""
+    """Check every hash chain of the ledger; name the first line of each that does not hold.
+
+    Exit code 1 if there is any.
+    """
     with open_app(store, at) as app:
         broken = (
             {"tenant": found.tenant, "meter": found.meter, "fault": found.detail}

@@ -72,9 +72,9 @@ def register(app: App) -> None:
 
 
 def add(
-    *,
     tenant: Annotated[str, Parameter(help="Whose usage.")],
     meter: Annotated[str, Parameter(help="Which meter's.")],
+    *,
     stripe: StripeOptions = NO_TARGET,
     group: Annotated[
         tuple[str, ...],

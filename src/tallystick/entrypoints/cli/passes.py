@@ -16,6 +16,7 @@ from tallystick.domain.quantity import ZERO
 from tallystick.entrypoints.cli.context import (
     CLEAN,
     NEEDS_A_PERSON,
+    UNAVAILABLE,
     AtOption,
     JsonOption,
     StoreOption,
@@ -37,6 +38,9 @@ SENDERS: Final = 8
 
 LIMITS: Final = Limits()
 
+MARK: Final = "cleared"
+"""An outcome of ours alone: a due mark was taken away. It tells a person nothing."""
+
 
 def register(app: Cli) -> None:
     for command in (run, run_seal, run_publish, run_reconcile):
@@ -44,7 +48,11 @@ def register(app: Cli) -> None:
 
 
 def run(*, store: StoreOption = None, at: AtOption = None) -> int:
-    """Seal what is due, publish it, and compare what was published with the provider."""
+    """One pass of the hourly work: seal what is due, publish it, read back what was published.
+
+    Safe at any time, twice, and at once. Exit code 1: something needs a person; 3: the provider
+    is away, and what is due stays due.
+    """
     with open_app(store, at) as app, _progress() as on_progress:
         if not app.has_provider:
             _tell_sealed(_seal(app, on_progress))
@@ -59,7 +67,7 @@ def run(*, store: StoreOption = None, at: AtOption = None) -> int:
 
 
 def run_seal(*, store: StoreOption = None, at: AtOption = None) -> int:
-    """Append what the Aggregates are ahead of the ledger; publish nothing."""
+    """Write what was counted and is due into the ledger; publish nothing."""
     with open_app(store, at) as app, _progress() as on_progress:
         _tell_sealed(_seal(app, on_progress))
     return CLEAN
@@ -95,7 +103,10 @@ def run_reconcile(
     at: AtOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Compare events, Aggregates, ledger, provider and invoices, and list each difference."""
+    """Compare events, Aggregates, ledger, provider and invoices, and list each difference.
+
+    Exit code 1 if there is any.
+    """
     with open_app(store, at) as app:
         reconciling = Reconciling(
             store=app.store, publisher=app.publisher, now=app.clock.now(), limits=LIMITS
@@ -141,7 +152,7 @@ def _tell_sealed(sealed: SealSummary) -> None:
 def _tell_published(summary: PublishSummary) -> int:
     if summary.paused:
         say("Publishing is paused (`tallystick resume`, or finish the restore).")
-    counts = ", ".join(f"{count} {what}" for what, count in summary.outcomes.items() if count)
+    counts = ", ".join(f"{n} {what}" for what, n in summary.outcomes.items() if n and what != MARK)
     say(f"Published: {counts or 'nothing was due'}.")
     for subject, why in summary.stuck.items():
         say(f"Needs a person: {subject}: {why}")
@@ -151,7 +162,9 @@ def _tell_published(summary: PublishSummary) -> int:
         say("The provider is away; what is due stays due for the next pass.")
     if summary.unread:
         say(f"Could not be read back: {summary.unread}")
-    return CLEAN if summary.is_clean else NEEDS_A_PERSON
+    if summary.stuck or summary.denied:
+        return NEEDS_A_PERSON
+    return CLEAN if summary.is_clean else UNAVAILABLE
 
 
 def _show_differences(app: App, *, as_json: bool) -> int:

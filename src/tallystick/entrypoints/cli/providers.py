@@ -31,7 +31,8 @@ def register(app: Cli) -> None:
 
 
 def setup(
-    event_name: str,
+    event_name: Annotated[str, Parameter(help="The meter's event name at Stripe.")],
+    /,
     *,
     display_name: Annotated[str, Parameter(help="What people see at Stripe.")] = "",
     sum_meter: Annotated[

@@ -47,7 +47,8 @@ def list_publications(
 
 
 def settle(
-    identifier: str,
+    identifier: Annotated[str, Parameter(help="As `publications list` shows it.")],
+    /,
     *,
     verdict: Annotated[
         str, Parameter(name="--as", help="arrived: it counts there. absent: it never will.")

@@ -1,4 +1,4 @@
-"""`restore` and `doctor`: opening a copy safely, and whether everything is in order."""
+"""`backup`, `restore` and `doctor`: a copy, opening one safely, and whether all is in order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,12 @@ def register(app: Cli) -> None:
     app.command(backup)
 
 
-def backup(target: Path, *, store: StoreOption = None) -> int:
+def backup(
+    target: Annotated[Path, Parameter(help="A file that does not exist yet.")],
+    /,
+    *,
+    store: StoreOption = None,
+) -> int:
     """Copy the store into a new file, also while others write."""
     with open_app(store) as app:
         back_up(app.store, target)
@@ -68,7 +73,10 @@ def restore(
 
 
 def doctor(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOption = False) -> int:
-    """Check settings, store and provider; say what is wrong and what to do about it."""
+    """Check settings, store and provider; say what is wrong and what to do about it.
+
+    Exit code 1 if there is anything.
+    """
     with open_app(store, at) as app:
         count = show(_findings(app), as_json=as_json, empty="Everything is in order.")
     return NEEDS_A_PERSON if count else CLEAN

@@ -27,9 +27,9 @@ def register(app: App) -> None:
 
 
 def void(
-    *,
     tenant: Annotated[str, Parameter(help="Whose event it is.")],
     event_key: Annotated[str, Parameter(help="The key of the event to take out.")],
+    *,
     key: Annotated[str, Parameter(help="The void's own key; made from the event's if empty.")] = "",
     why: WhyOption,
     who: WhoOption = None,
