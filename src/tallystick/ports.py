@@ -378,6 +378,10 @@ class Publisher(Protocol):
     def subscription(self, destination: str) -> Subscription | None:
         """What the provider bills this destination by; None where it does not say."""
 
+    def clock_ahead(self) -> int:
+        """How far the provider's clock was ahead of ours when it last answered (microseconds);
+        zero where it was not, or has not told."""
+
 
 class Clock(Protocol):
     """Now, in microseconds since 1970 UTC; and a pause."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tallystick.clock import FixedClock
-from tallystick.domain.instant import SECOND
+from tallystick.domain.instant import HOUR, SECOND
 from tallystick.domain.publication import Outcome
 from tallystick.publishers import HOUR_METER, SUM_METER, USAGE_RECORD
 from tallystick.publishers.stripe import PayloadKeys, Rates, StripePublisher
@@ -320,3 +320,11 @@ def test_the_usual_rates_are_those_of_the_account():
     assert rate(api_base="http://127.0.0.1:1") == 1_000
     assert rate("sk_live_1", allow_live=True) == 1_000
     assert rate(rates=Rates(meter_events=50)) == 50
+
+
+def test_how_far_stripes_clock_is_ahead_is_known_from_its_last_answer(world: World):
+    world.clock.at -= 3 * HOUR
+
+    world.publisher.rejections(world.clock.now() - HOUR)
+
+    assert world.publisher.clock_ahead() == 3 * HOUR

@@ -194,8 +194,20 @@ def _to_send(slot: Slot, route: Route) -> Decimal:
     return subtract(slot.total, slot.confirmed)
 
 
-def decide(slot: Slot, current: Publication | None, route: Route, limits: Limits, now: int) -> Step:
-    """The next step for a slot, from its record and its unsettled publication, if it has one."""
+def decide(
+    slot: Slot,
+    current: Publication | None,
+    route: Route,
+    limits: Limits,
+    now: int,
+    *,
+    ahead: int = 0,
+) -> Step:
+    """The next step for a slot, from its record and its unsettled publication, if it has one.
+
+    `ahead` is how far the provider's clock is ahead of ours: what it forgets, it forgets by its
+    own.
+    """
     if current is None:
         return _decide_idle(slot, route, limits, now)
     if now < current.deadline or now < current.next_at:
@@ -203,7 +215,7 @@ def decide(slot: Slot, current: Publication | None, route: Route, limits: Limits
     if current.state is State.ACCEPTED:
         return _decide_accepted(slot, current, route, limits, now)
     saved = route.mode is Mode.ABSOLUTE and current.failures >= FAILURES_RESENT
-    if _may_send(current, limits, now) and not saved:
+    if _may_send(current, limits, now + ahead) and not saved:
         return Step.SEND
     return _supersede_or_read(current, route, limits, now)
 

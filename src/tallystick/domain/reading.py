@@ -208,7 +208,9 @@ def _with_blank(
     found, doubtful = _accepted(unsettled, at, route, limits)
     for total in found.values():
         left = rest_as_read(left, total)
-    return {} if doubtful or left not in (ZERO, *slot.earlier) else {**found, slot.key: left}
+    told = (ZERO, *slot.earlier)
+    held = next((t for t in told if equal_as_read(t, left, route.digits_max)), None)
+    return {} if doubtful or held is None else {**found, slot.key: held}
 
 
 def _all_or_none(

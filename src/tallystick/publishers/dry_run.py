@@ -51,6 +51,9 @@ class DryRunPublisher:
     def subscription(self, destination: str) -> Subscription | None:
         _unreadable()
 
+    def clock_ahead(self) -> int:
+        return 0
+
 
 def _unreadable() -> Never:
     raise PublisherUnavailable(NO_KEY)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -64,7 +65,7 @@ class _Connection:
                 self._cut()
                 return
             keep = request.headers.get("connection", "").lower() != "close"
-            self._write(reply, keep=keep)
+            self._write(reply, keep=keep, now=sandbox.now())
 
     def _read(self, body_bytes_max: int) -> Request | None:
         line = self._incoming.readline(_LINE_MAX)
@@ -98,13 +99,14 @@ class _Connection:
             headers[name.strip().lower()] = value.strip()
         raise _BadRequest(431, "Too many headers.")
 
-    def _write(self, answer: Answer, *, keep: bool) -> None:
+    def _write(self, answer: Answer, *, keep: bool, now: int | None = None) -> None:
         body = json.dumps(answer.body, separators=(",", ":")).encode()
         head = [
             f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Unknown')}",
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
             f"Connection: {'keep-alive' if keep else 'close'}",
+            *(() if now is None else (f"Date: {formatdate(now, usegmt=True)}",)),
             *(f"{name}: {_one_line(value)}" for name, value in answer.headers.items()),
         ]
         self._client.sendall("\r\n".join(head).encode("latin-1", "replace") + b"\r\n\r\n" + body)

@@ -128,15 +128,17 @@ class Publishing:
     def _take(self, due: Sequence[Due], summary: PublishSummary, stopped: set[str]) -> bool:
         """One step for each slot of a page; whether any slot can go a further step now."""
         routes, now = self.publisher.routes, self.clock.now()
+        ahead = self.publisher.clock_ahead()
         steps: dict[Step, list[Due]] = defaultdict(list)
         for one in due:
             route = routes.get(one.slot.key.route)
             if route is None:
                 summary.stuck[str(one.slot.key)] = f"nobody publishes {one.slot.key.route}"
                 continue
-            step = decide(one.slot, one.current, route, self.limits, now)
-            if step is not Step.INTEND or one.slot.key.destination not in stopped:
-                steps[step].append(one)
+            step = decide(one.slot, one.current, route, self.limits, now, ahead=ahead)
+            if step is Step.INTEND and self._waits(one.slot, summary, stopped):
+                continue
+            steps[step].append(one)
         for step in (Step.CLOSED, Step.TOO_LONG):
             for one in steps[step]:
                 summary.stuck[str(one.slot.key)] = _why_stuck(one.slot, step)
@@ -148,6 +150,10 @@ class Publishing:
         self._deliver(steps[Step.SEND], self._claim, summary)
         self._deliver(steps[Step.INTEND], self._intend, summary)
         return read_on or set_anew
+
+    def _waits(self, slot: Slot, summary: PublishSummary, stopped: set[str]) -> bool:
+        """Whether it gets nothing new in this pass: stopped, or refused in it a moment ago."""
+        return slot.key.destination in stopped or str(slot.key) in summary.stuck
 
     def _deliver(
         self,

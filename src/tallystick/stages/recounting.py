@@ -12,7 +12,7 @@ from tallystick.domain.discrepancy import Discrepancy, Kind
 from tallystick.domain.ledger import Entry, first_broken
 from tallystick.domain.mapping import BEFORE_PUBLISH_FROM
 from tallystick.domain.meter import WHOLE
-from tallystick.domain.quantity import ONE, ZERO, add
+from tallystick.domain.quantity import ONE, ZERO, add, subtract
 from tallystick.domain.slot import Slot
 from tallystick.ports import Page, Store, T
 
@@ -87,7 +87,7 @@ def _ledger_faults(store: Store, aggregate: Aggregate, now: int) -> Iterator[Dis
     if last.released_total != last.total and last.held != BEFORE_PUBLISH_FROM:
         yield _of(key, Kind.HELD, last.total, last.released_total, now).because(last.held)
     balance = book.balance(aggregate.period)
-    over = balance.allocated - max(balance.billed, ZERO)
+    over = subtract(balance.allocated, max(balance.billed, ZERO))
     if over >= ONE and aggregate.period.end <= now:
         yield _of(key, Kind.CREDIT, balance.billed, balance.allocated, now).because(
             "the closed period's slots hold more than is to be billed"

@@ -375,3 +375,6 @@ class FakePublisher:
     def subscription(self, destination: str) -> Subscription | None:
         period = self.provider.periods(destination, self.provider.clock.now())
         return Subscription(destination, "active", period)
+
+    def clock_ahead(self) -> int:
+        return max(0, self.provider.clock.now() - self.clock.now())

@@ -42,6 +42,7 @@ class FarSide:
     held: dict[SlotKey, Decimal] = field(default_factory=dict)
     shown: Decimal | None = None
     refusal: str = ""
+    ahead: int = 0
     reported: tuple[Rejection, ...] = ()
     on_send: Callable[[Publication], None] = lambda _: None
 
@@ -82,6 +83,9 @@ class FarSide:
 
     def subscription(self, destination: str) -> Subscription | None:
         return None
+
+    def clock_ahead(self) -> int:
+        return self.ahead
 
 
 @dataclass

@@ -331,3 +331,25 @@ def test_an_answer_that_cannot_be_stored_is_no_success():
 
     (left,) = healthy.outbox.publications().elements
     assert left.state is State.PENDING
+
+
+def test_a_resend_stops_by_the_providers_clock_where_that_is_ahead_of_ours():
+    told = desk(DELTA, LOST)
+    told.run()
+    told.clock.at += 22 * HOUR
+    told.far.ahead = 2 * HOUR
+
+    told.run()
+
+    assert len(told.far.sent) == 1
+
+
+def test_a_refused_slot_is_tried_again_in_the_next_pass_and_not_in_this_one():
+    refused = (False, Answer(Outcome.REFUSED, "archived_meter"))
+    told = desk(ABSOLUTE, refused, refused)
+
+    told.run()
+    assert len(told.far.sent) == 1
+    told.run()
+
+    assert len({publication.identifier for _, publication in told.far.sent}) == 2

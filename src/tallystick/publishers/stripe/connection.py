@@ -20,7 +20,7 @@ from tallystick.domain.errors import (
 from tallystick.domain.instant import SECOND
 from tallystick.domain.publication import Outcome
 from tallystick.ports import Clock
-from tallystick.publishers.stripe.answers import Heard, answer_to
+from tallystick.publishers.stripe.answers import Heard, answer_to, provider_time
 from tallystick.publishers.stripe.api_key import SETTING, redacted
 from tallystick.publishers.stripe.pacing import Pace
 from tallystick.publishers.stripe.wire import Answered, Broken, NotConnected, TooLate, Wire
@@ -52,6 +52,7 @@ class Connection:
         # The SDK has this switch only for the whole process.
         stripe.enable_telemetry = False
         self.clock = clock
+        self.clock_ahead = 0
         self._api_key = api_key
         self._reads = reads
         self._wire = Wire(clock, proxy)
@@ -108,6 +109,13 @@ class Connection:
             raise PublisherUnavailable(redacted(text, self._api_key)) from None
 
     def _call(self, method: str, path: str, params: Mapping[str, object]) -> Heard:
+        heard = self._heard(method, path, params)
+        told = provider_time(heard)
+        if told is not None:
+            self.clock_ahead = max(0, told - self.clock.now())
+        return heard
+
+    def _heard(self, method: str, path: str, params: Mapping[str, object]) -> Heard:
         try:
             answer = self._client.raw_request(method, path, **params)
         except Answered as answered:

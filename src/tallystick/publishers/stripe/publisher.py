@@ -146,6 +146,9 @@ class StripePublisher:
         counter = publication.slot.counter
         return _meter_event(publication, self._payload_keys.get(counter, DEFAULT_KEYS))
 
+    def clock_ahead(self) -> int:
+        return self._connection.clock_ahead
+
     def totals(self, slots: Sequence[Slot]) -> tuple[Reading, ...]:
         return totals(self._connection, self._meters, self._ours(slots))
 
