@@ -128,7 +128,7 @@ def register(app: App) -> None:
 
 
 def import_files(
-    *files: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *files: Annotated[str, Parameter(allow_leading_hyphen=True, help="In this order.")],
     rows: RowOptions = NO_OPTIONS,
     file_format: Annotated[
         Literal["csv", "tsv", "ndjson"] | None,

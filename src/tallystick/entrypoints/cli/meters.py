@@ -79,7 +79,7 @@ def register(app: App) -> None:
 
 
 def add(
-    meter: str,
+    meter: Annotated[str, Parameter(help="Its name.")],
     /,
     *,
     rule: RuleOptions = SUM_OF_QUANTITIES,
@@ -149,7 +149,13 @@ def list_meters(*, store: StoreOption = None, as_json: JsonOption = False) -> in
     return CLEAN
 
 
-def show_meter(meter: str, /, *, store: StoreOption = None, as_json: JsonOption = False) -> int:
+def show_meter(
+    meter: Annotated[str, Parameter(help="Which meter.")],
+    /,
+    *,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
     """Show all versions of a meter."""
     with open_app(store) as app:
         show(map(_row, known_meter(app.store.catalog, meter)), as_json=as_json)

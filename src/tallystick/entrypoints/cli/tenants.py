@@ -44,7 +44,7 @@ def register(app: App) -> None:
 
 
 def add(
-    tenant: str,
+    tenant: Annotated[str, Parameter(help="What reports call it.")],
     /,
     *,
     name: Annotated[str | None, Parameter(help="What people call it.")] = None,
@@ -165,7 +165,13 @@ def _row(account: Account, now: int) -> Row:
     }
 
 
-def show_tenant(tenant: str, /, *, store: StoreOption = None, as_json: JsonOption = False) -> int:
+def show_tenant(
+    tenant: Annotated[str, Parameter(help="Which tenant.")],
+    /,
+    *,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> int:
     """Show all versions of a tenant's terms."""
     with open_app(store) as app:
         found = known_tenant(app.store, tenant).tenant
