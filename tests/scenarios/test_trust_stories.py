@@ -5,14 +5,14 @@ from decimal import Decimal
 
 import pytest
 
+from tallystick.domain.errors import PublisherUnavailable
 from tallystick.domain.instant import SECOND
 from tallystick.domain.instant import parse_instant as at
 from tallystick.domain.ledger import Entry
 from tallystick.domain.meter import Aggregation, Closed, Span
 from tallystick.domain.publication import State
-from tallystick.ports import Page
+from tallystick.ports import Override, Page
 from tallystick.sandbox import Fault
-from tallystick.stages.publishing import ADOPTING
 from tallystick.stages.recounting import verify
 from tallystick.stages.restoring import adopt, begin
 from tallystick.stages.tracing import events_behind, trace
@@ -200,11 +200,15 @@ def test_trace_lists_exactly_the_events_behind_a_publication() -> None:
         assert [(e.key, e.quantity) for e in behind] == [("h1", Decimal(2)), ("late", Decimal(10))]
 
 
+def audit(told: Story) -> Override:
+    return replace(WHO, at=told.clock.now())
+
+
 def test_a_restored_copy_sends_nothing_until_it_has_adopted_what_stripe_holds() -> None:
     with story("2026-01-10T00:00:00Z") as told:
         told.tenant("acme")
         told.meter("used")
-        told.subscribes("acme", "used", anchor="2026-01-01T00:00:00Z", window=None)
+        told.subscribes("acme", "used", anchor="2026-01-01T00:00:00Z")
         told.jump("2026-01-10T00:30:00Z")
         told.report("acme", "2026-01-10T00:10:00Z", 2, key="before")
         copy = told.store.copy()  # type: ignore[attr-defined]
@@ -212,12 +216,12 @@ def test_a_restored_copy_sends_nothing_until_it_has_adopted_what_stripe_holds() 
         told.store = copy
         told.intake = told.intake_anew()
 
-        begin(copy, "second life", WHO)
+        begin(copy, "second life", audit(told))
         told.until("2026-01-10T03:10:00Z")
-        assert ADOPTING in copy.catalog.switches()
+        assert copy.outbox.publications().elements == ()
         told.report("acme", "2026-01-10T00:20:00Z", 3, key="after")
         told.run()
-        adopt(copy, told.publisher, told.clock.now(), WHO)
+        adopt(copy, told.publisher, told.clock.now(), audit(told), limits=told.limits)
         told.run()
         told.days_later(4)
 
@@ -225,4 +229,32 @@ def test_a_restored_copy_sends_nothing_until_it_has_adopted_what_stripe_holds() 
         assert told.at_stripe("acme", "used", *month) == Decimal(5)
         states = [p.state for p in copy.outbox.publications().elements]
         assert states == [State.CONFIRMED]
+        assert told.discrepancies() == []
+
+
+def test_what_only_the_lost_copy_sent_is_not_added_up_again_by_the_restored_one() -> None:
+    """A sum meter adds up: the copy has never heard of the hour that was sent after it was made."""
+    with story("2026-01-10T00:00:00Z") as told:
+        told.tenant("acme")
+        told.meter("used")
+        told.subscribes("acme", "used", anchor="2026-01-01T00:00:00Z", window=None)
+        copy = told.store.copy()  # type: ignore[attr-defined]
+        told.jump("2026-01-10T00:30:00Z")
+        told.report("acme", "2026-01-10T00:10:00Z", 2, key="sent by both")
+        told.until("2026-01-10T01:10:00Z")
+        told.store = copy
+        told.intake = told.intake_anew()
+        begin(copy, "second life", audit(told))
+        with pytest.raises(PublisherUnavailable, match="2026-01-12T01:25:00Z"):
+            adopt(copy, told.publisher, told.clock.now(), audit(told), limits=told.limits)
+
+        told.report("acme", "2026-01-10T00:10:00Z", 2, key="sent by both")
+        told.report("acme", "2026-01-10T00:20:00Z", 3, key="new")
+        told.days_later(3)
+        adopt(copy, told.publisher, told.clock.now(), audit(told), limits=told.limits)
+        told.run()
+        told.days_later(4)
+
+        month = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+        assert told.at_stripe("acme", "used", *month) == Decimal(5)
         assert told.discrepancies() == []

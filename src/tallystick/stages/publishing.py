@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.domain.errors import PublisherUnavailable
-from tallystick.domain.instant import DAY, HOUR
+from tallystick.domain.instant import DAY, EARLIEST, HOUR, parse_instant
 from tallystick.domain.publication import (
     Answer,
     Limits,
@@ -30,6 +30,7 @@ from tallystick.domain.publication import (
 from tallystick.domain.reading import Reading, adopted, verdicts
 from tallystick.domain.slot import Reads, Slot, reading_group
 from tallystick.ports import Clock, Due, Publisher, Store
+from tallystick.stages.adopting import adopt_group, may_be_sent
 
 PAUSE: Final = "pause"
 """The switch that stops all sending; 'pause:TENANT' stops one tenant's."""
@@ -39,6 +40,9 @@ HOLD: Final = "hold"
 
 ADOPTING: Final = "adopting"
 """The switch that a restore sets: nothing is sent until every open slot was compared."""
+
+RESTORED: Final = "restored"
+"""When this copy was restored: the copy that was lost may have sent to slots older than that."""
 
 ROUNDS_MAX: Final = 4
 CHUNK: Final = 100
@@ -97,9 +101,10 @@ class Publishing:
         if PAUSE in switches or ADOPTING in switches:
             summary.paused = True
             return summary
-        stopped = self._stopped(switches)
+        restored = switches.get(RESTORED)
+        orders = _Orders(self._stopped(switches), parse_instant(restored) if restored else EARLIEST)
         for _ in range(ROUNDS_MAX):
-            if not self._round(summary, stopped, on_progress):
+            if not self._round(summary, orders, on_progress):
                 break
         return summary
 
@@ -114,18 +119,18 @@ class Publishing:
         return stopped
 
     def _round(
-        self, summary: PublishSummary, stopped: set[str], on_progress: Callable[[int], None]
+        self, summary: PublishSummary, orders: "_Orders", on_progress: Callable[[int], None]
     ) -> bool:
         moved, cursor = False, ""
         while True:
             page = self.store.outbox.slots_due(cursor=cursor)
-            moved |= self._take(page.elements, summary, stopped)
+            moved |= self._take(page.elements, summary, orders)
             on_progress(len(page.elements))
             cursor = page.cursor
             if not cursor or summary.is_stopped:
                 return moved and not summary.is_stopped
 
-    def _take(self, due: Sequence[Due], summary: PublishSummary, stopped: set[str]) -> bool:
+    def _take(self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders") -> bool:
         """One step for each slot of a page; whether any slot can go a further step now."""
         routes, now = self.publisher.routes, self.clock.now()
         ahead = self.publisher.clock_ahead()
@@ -136,7 +141,7 @@ class Publishing:
                 summary.stuck[str(one.slot.key)] = f"nobody publishes {one.slot.key.route}"
                 continue
             step = decide(one.slot, one.current, route, self.limits, now, ahead=ahead)
-            if step is Step.INTEND and self._waits(one.slot, summary, stopped):
+            if step is Step.INTEND and self._waits(one.slot, summary, orders.stopped):
                 continue
             steps[step].append(one)
         for step in (Step.CLOSED, Step.TOO_LONG):
@@ -148,12 +153,33 @@ class Publishing:
         read_on = self._read(steps[Step.READ], steps[Step.WAIT], summary)
         set_anew = self._supersede(steps[Step.SUPERSEDE], now)
         self._deliver(steps[Step.SEND], self._claim, summary)
-        self._deliver(steps[Step.INTEND], self._intend, summary)
-        return read_on or set_anew
+        fresh = self._compared(steps[Step.INTEND], orders.restored_at, summary)
+        self._deliver(fresh, self._intend, summary)
+        return read_on or set_anew or len(fresh) < len(steps[Step.INTEND])
 
     def _waits(self, slot: Slot, summary: PublishSummary, stopped: set[str]) -> bool:
         """Whether it gets nothing new in this pass: stopped, or refused in it a moment ago."""
         return slot.key.destination in stopped or str(slot.key) in summary.stuck
+
+    def _compared(self, due: list[Due], restored_at: int, summary: PublishSummary) -> list[Due]:
+        """The same; slots that a lost copy may have sent to are first compared, for the next round."""
+        routes = self.publisher.routes
+        unknown = [d for d in due if may_be_sent(d.slot, routes[d.slot.key.route], restored_at)]
+        if not unknown:
+            return due
+        groups = self._groups(unknown)
+        quiet = [g for g in groups.values() if all(d.current is None for d in g)]
+        try:
+            readings = self.publisher.totals([d.slot for g in quiet for d in g])
+        except PublisherUnavailable as error:
+            summary.unread = str(error)
+            readings = ()
+        now = self.clock.now()
+        for reading in readings:
+            adopt_group(self.store, groups[reading.group], reading.total, now)
+        # Those that were compared come up again in the next round as they stand then.
+        summary.outcomes["compared"] += len(readings)
+        return [d for d in due if d not in unknown]
 
     def _deliver(
         self,
@@ -294,6 +320,14 @@ class Publishing:
                 if p.state is State.ACCEPTED and p.read_from > now
             ]
         return sum(self.store.outbox.advance(pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """What people and a restore said: who gets nothing new, and what must be compared first."""
+
+    stopped: set[str]
+    restored_at: int
 
 
 def _day(slot: Slot) -> tuple[str, str, str, int]:

@@ -6,15 +6,15 @@ there was adopted; then the differences are published like any other.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 
 from tallystick.domain.errors import PublisherUnavailable
-from tallystick.domain.publication import Publication, State
-from tallystick.domain.quantity import ZERO, add, subtract
-from tallystick.domain.slot import Slot, reading_group
+from tallystick.domain.instant import format_instant, parse_instant
+from tallystick.domain.publication import Limits
+from tallystick.domain.slot import Mode, reading_group
 from tallystick.ports import Due, Override, Publisher, Store
-from tallystick.stages.publishing import ADOPTING
+from tallystick.stages.adopting import adopt_group
+from tallystick.stages.publishing import ADOPTING, RESTORED
 from tallystick.stages.recounting import pages
 
 
@@ -28,22 +28,55 @@ class Adopted:
 
 def begin(store: Store, incarnation: str, audit: Override) -> None:
     """Make the opened copy a new incarnation and stop its publishing. Safe to repeat."""
-    store.catalog.switch(ADOPTING, incarnation, audit)
+    store.catalog.switch(ADOPTING, format_instant(audit.at), audit)
+    store.catalog.switch(RESTORED, format_instant(audit.at), audit)
     store.renew_incarnation(incarnation)
 
 
-def adopt(store: Store, publisher: Publisher, now: int, audit: Override) -> Adopted:
+def quiet_from(store: Store, publisher: Publisher, limits: Limits) -> int:
+    """When the provider's totals show all that the lost copy may have sent.
+
+    At once where every value is set, since one set again counts once; where values add up, not
+    before the last request has landed and the totals have caught up.
+    """
+    began = parse_instant(store.catalog.switches()[ADOPTING])
+    if any(publisher.routes[name].mode is Mode.DELTA for name in _routes_in_use(store)):
+        return began + limits.transport + limits.summary_lag
+    return began
+
+
+def _routes_in_use(store: Store) -> set[str]:
+    """Of all mappings, and of all slots."""
+    mapped = {
+        mapping.route
+        for account in pages(lambda cursor: store.catalog.accounts(cursor=cursor))
+        for mapping in account.mappings
+    }
+    slots = pages(lambda cursor: store.outbox.slots(cursor=cursor))
+    return mapped | {one.slot.key.route for one in slots}
+
+
+def adopt(
+    store: Store, publisher: Publisher, now: int, audit: Override, *, limits: Limits
+) -> Adopted:
     """Compare every open slot with the provider, adopt its total, and let publishing go on.
 
-    Raises PublisherUnavailable where a slot could not be read: publishing then stays off.
+    Raises PublisherUnavailable where it is too early, or a slot could not be read: publishing
+    then stays off. Slots that only the lost copy knew are compared when they come up again.
     """
+    quiet = quiet_from(store, publisher, limits)
+    if now < quiet:
+        raise PublisherUnavailable(
+            "the provider's totals may not show yet what was sent last: publishing stays off; "
+            f"run restore again from {format_instant(quiet)} on"
+        )
     compared = changed = 0
     for group in _open_groups(store, publisher, now):
         readings = publisher.totals([one.slot for one in group])
         if not readings:
             raise PublisherUnavailable(f"{group[0].slot.key} could not be read; try again")
         compared += len(group)
-        changed += _adopt_group(store, group, readings[0].total, now)
+        changed += len(adopt_group(store, group, readings[0].total, now))
     store.catalog.switch(ADOPTING, None, audit)
     return Adopted(compared, changed)
 
@@ -55,50 +88,3 @@ def _open_groups(store: Store, publisher: Publisher, now: int) -> list[list[Due]
         route = publisher.routes[one.slot.key.route]
         groups[reading_group(route, one.slot)].append(one)
     return [g for g in groups.values() if any(not d.slot.place.is_closed(now) for d in g)]
-
-
-def _adopt_group(store: Store, group: list[Due], shown: Decimal, now: int) -> int:
-    """Give the group's slots confirmed totals that add up to what the provider shows.
-
-    Which slot of several holds a surplus cannot be read; the newest takes it, so that the group's
-    total comes out right with the next publications.
-    """
-    slots = [_settled(store, one, now) for one in group]
-    known = ZERO
-    for slot in slots:
-        known = add(known, slot.confirmed or ZERO)
-    surplus = subtract(shown, known)
-    changed = 0
-    for index, slot in enumerate(slots):
-        confirmed = slot.confirmed or ZERO
-        if index == len(slots) - 1:
-            confirmed = add(confirmed, surplus)
-        if confirmed == slot.confirmed:
-            continue
-        earlier = slot.earlier if confirmed in slot.earlier else (*slot.earlier, confirmed)
-        changed += store.outbox.adjust(
-            slot, replace(slot, confirmed=confirmed, earlier=earlier, due=True)
-        )
-    return changed
-
-
-def _settled(store: Store, one: Due, now: int) -> Slot:
-    """The slot without the unsettled publication that the copy remembers: what the provider
-    shows now counts in its place."""
-    current = one.current
-    if current is None:
-        return one.slot
-    after: Publication = replace(
-        current,
-        state=State.REJECTED,
-        settled_at=now,
-        absent=one.slot.confirmed,
-        answer="given up by restore; the provider's total was adopted",
-        step=current.step + 1,
-    )
-    store.outbox.advance([(current, after)])
-    return replace(
-        one.slot,
-        unsettled=None,
-        earlier=(*one.slot.earlier, current.total),
-    )

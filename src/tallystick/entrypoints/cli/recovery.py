@@ -1,6 +1,7 @@
 """`backup`, `restore` and `doctor`: a copy, opening one safely, and whether all is in order."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,14 @@ from cyclopts import App as Cli
 from cyclopts import Parameter
 
 from tallystick.bootstrap import App, back_up, new_incarnation
+from tallystick.config import parse_duration
 from tallystick.domain.errors import (
+    InvalidSetting,
     PublisherMisconfigured,
     PublisherUnavailable,
 )
 from tallystick.domain.instant import HOUR, format_instant
+from tallystick.domain.publication import Limits
 from tallystick.entrypoints.cli.context import (
     CLEAN,
     NEEDS_A_PERSON,
@@ -53,6 +57,10 @@ def backup(
 def restore(
     *,
     why: Annotated[str, Parameter(help="For the audit trail: why a copy is opened.")],
+    lag: Annotated[
+        str,
+        Parameter(help="How long the provider's totals may lag; matters to sum meters only."),
+    ] = "48h",
     who: WhoOption = None,
     store: StoreOption = None,
     at: AtOption = None,
@@ -67,9 +75,17 @@ def restore(
             begin(app.store, new_incarnation(), line)
         if not app.has_provider:
             raise PublisherUnavailable(f"publishing stays off: {NO_KEY}")
-        done = adopt(app.store, app.publisher, app.clock.now(), line)
+        limits = replace(Limits(), summary_lag=_lag(lag))
+        done = adopt(app.store, app.publisher, app.clock.now(), line, limits=limits)
     say(f"Compared {done.compared} slots; {done.changed} held something else than the copy said.")
     return CLEAN
+
+
+def _lag(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InvalidSetting(f"--lag: {error}") from error
 
 
 def doctor(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOption = False) -> int:
