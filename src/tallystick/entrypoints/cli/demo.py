@@ -43,7 +43,8 @@ def demo(
     show(outcome, console)
     if keep is not None:
         url = f"sqlite:///{(keep / STORE_NAME).resolve()}"
-        console.print(f"Kept. Look at it: tallystick usage --store {url}", soft_wrap=True)
+        console.print(f"Kept, to look at with: tallystick usage --store {url}", soft_wrap=True)
+        console.print("and so with verify, dead-letters list, publications list, trace")
     return CLEAN if outcome.is_clean else NEEDS_A_PERSON
 
 

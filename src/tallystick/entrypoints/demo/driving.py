@@ -23,7 +23,7 @@ SETTLING_EVERY: Final = 12 * HOUR
 KILLS_MAX: Final = 7
 """A month, of each kind: in the middle of an ingest, and in the middle of a pass."""
 
-KILLED_FROM: Final = 10
+KILLED_FROM: Final = 5
 """An ingest of fewer reports is over too soon to be killed in its middle."""
 
 BATCH: Final = 500
