@@ -380,20 +380,20 @@ def carried_undelivered(
 ) -> tuple[Entry, ...]:
     """The linked pair that takes a quantity out of a slot that closed before it was delivered.
 
-    `undelivered` is what the slot holds of this key and the provider never got. Only a slot with
-    nothing in flight may be asked about. Needs an Entry of the key to follow.
+    `undelivered` is what the slot, nothing in flight, holds of this key and the provider never got;
+    `book` has the balance of the slot's period, and an Entry of the key to follow.
     """
     if book.last is None:
         return ()
-    # The pair tells nothing new of the Aggregate, so it reaches no further than the line before.
-    still = replace(aggregate, position=book.last.position)
-    line, quantity = book.head.line + 1, undelivered.quantity
+    # It tells nothing new of the Aggregate; what was carried before lies in a later period.
+    still = replace(aggregate, period=undelivered.place.period, position=book.last.position)
+    line, moved = book.head.line + 1, negated(undelivered.quantity)
     out = _entry(
         still,
         book,
         now,
-        moved=-quantity,
-        allocations=(replace(undelivered, quantity=-quantity),),
+        moved=moved,
+        allocations=(replace(undelivered, quantity=moved),),
         held=book.last.held,
         linked_line=line + 1,
     )

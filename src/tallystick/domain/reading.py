@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import takewhile
+from typing import Final
 
 from tallystick.domain.publication import (
     Limits,
@@ -20,6 +21,9 @@ from tallystick.domain.publication import (
 )
 from tallystick.domain.quantity import ZERO, add, equal_as_read, rest_as_read
 from tallystick.domain.slot import Mode, Route, Slot, SlotKey
+
+WAYS_MAX: Final = 4_096
+"""So many choices of totals are tried to explain what a group shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,7 @@ def shares(
     if len(unsettled) == 1:
         return {unsettled[0][0].key: left}
     told = _all_or_none(unsettled, left, reading.at, route, limits)
+    told = told or _only_way(unsettled, left, route)
     if told or route.mode is Mode.DELTA:
         return told
     return _without_accepted(unsettled, left, reading.at, route, limits)
@@ -231,6 +236,20 @@ def _all_or_none(
     return {}
 
 
+def _only_way(unsettled: Unsettled, left: Decimal, route: Route) -> dict[SlotKey, Decimal]:
+    """What each holds, where just one choice among all totals they ever had makes up the sum."""
+    ways: list[tuple[Decimal, tuple[Decimal, ...]]] = [(ZERO, ())]
+    for slot, current in unsettled:
+        ever = {ZERO, current.total, *slot.earlier, current.before or ZERO}
+        if len(ways) * len(ever) > WAYS_MAX:
+            return {}
+        ways = [(add(total, one), (*chosen, one)) for total, chosen in ways for one in ever]
+    fitting = [way for total, way in ways if equal_as_read(total, left, route.digits_max)]
+    if len(fitting) != 1:
+        return {}
+    return {slot.key: total for (slot, _), total in zip(unsettled, fitting[0], strict=True)}
+
+
 def _one_way(unsettled: Sequence[Publication]) -> bool:
     """Whether all raise what their slot was known to hold, or all lower it."""
     rises = [p.total > p.before for p in unsettled if p.before is not None]
@@ -252,11 +271,7 @@ def _without_accepted(
         left = rest_as_read(left, total)
     if not doubtful:
         return {} if left else found
-    if len(doubtful) == 1:
-        slot, current = doubtful[0]
-        told = {slot.key: left} if left in (current.total, current.before) else {}
-    else:
-        told = _all_or_none(doubtful, left, at, route, limits)
+    told = _all_or_none(doubtful, left, at, route, limits) or _only_way(doubtful, left, route)
     return {**found, **told} if told else {}
 
 

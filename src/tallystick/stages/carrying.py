@@ -75,7 +75,7 @@ def _carry_one(
         return False
     pair = carried_undelivered(
         aggregate,
-        store.ledger.book(aggregate.key, [aggregate.period, onward.period]),
+        store.ledger.book(aggregate.key, [undelivered.place.period, onward.period]),
         undelivered,
         onward=onward,
         route=target.onward_route,

@@ -114,7 +114,9 @@ class Settled:
         straddles = route.hourly and mapping.boundary_hour == "refuse"
         if straddles and (period.start % HOUR or period.end % HOUR):
             return was_unmapped or entry.held in (BOUNDARY_HOUR, CLOSED)
-        seen_at = made_at if was_unmapped else entry.sealed_at
+        # A mapping is seen by the next pass, which may be long after it was made.
+        seen_by = made_at + JUST_BEFORE if self.plan.is_calm else self.now
+        seen_at = seen_by if was_unmapped else entry.sealed_at
         too_late = seen_at >= period.end + route.closes_after - HOUR
         too_old = seen_at >= key.window.start + route.oldest - HOUR
         return (was_unmapped or entry.held == CLOSED) and (too_late or too_old)

@@ -133,6 +133,8 @@ class Witness:
         require(slot not in self.unsettled, f"{slot} has two unsettled publications")
         require(publication.total in self.reached[slot], f"{slot} never had {publication.total}")
         require(publication.identifier not in self.intended, "an identifier is used twice")
+        stale = publication.total != self.totals[slot]
+        require(not stale, f"{slot} is {self.totals[slot]}, intended: {publication.total}")
         self.intended[publication.identifier] = publication
         self.unsettled[slot] = publication.identifier
 
@@ -174,6 +176,7 @@ class WitnessedStore:
         self.outbox = cast(Outbox, _Outbox(store.outbox, witness))
         self.catalog = store.catalog
         self.dead_letters = store.dead_letters
+        self.keys = store.keys
 
     @property
     def incarnation(self) -> str:
