@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution
+from tallystick.domain.api_key import ApiKey
 from tallystick.domain.dead_letter import DeadLetter, Reason
 from tallystick.domain.event import Event, Receipt
 from tallystick.domain.ledger import Book, Entry, Head, Holding
@@ -39,9 +40,6 @@ class Page(Generic[T]):
 
     elements: tuple[T, ...]
     cursor: str = ""
-
-
-# ── Events ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +128,6 @@ class EventLog(Protocol):
         `limit`: lineage, and the means to recount."""
 
 
-# ── Ledger ────────────────────────────────────────────────────────────────────────────────────────
-
-
 class Appended(StrEnum):
     """What became of Entries that were to be appended."""
 
@@ -190,9 +185,6 @@ class Ledger(Protocol):
         """The end of the chain as it was stored with the last append (not recomputed)."""
 
 
-# ── Outbox ────────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(frozen=True, slots=True)
 class Due:
     """A slot with its unsettled publication, if it has one."""
@@ -246,9 +238,6 @@ class Outbox(Protocol):
         limit: int = PAGE,
     ) -> Page[Publication]:
         """Publications in order of (slot, revision)."""
-
-
-# ── Catalog and dead letters ──────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +314,27 @@ class DeadLetters(Protocol):
         """Mark a letter replayed, with what became of it; False where it is not open."""
 
 
+class Keys(Protocol):
+    """API keys, found by the digest of their text."""
+
+    def add(self, key: ApiKey, audit: Override, *, only_first: bool = False) -> bool:
+        """Store a key and the audit line, in one write. False, and nothing is written, where its
+        id or digest is taken; with `only_first`, where any key is there already."""
+
+    def find(self, digest: str) -> ApiKey | None: ...
+
+    def list(self) -> tuple[ApiKey, ...]:
+        """All keys, the revoked ones too, in the order in which they were added."""
+
+    def revoke(self, key_id: str, now: int, audit: Override) -> bool:
+        """Mark a key revoked and write the audit line; False where no live one has this id."""
+
+    def touch(self, key_id: str, now: int) -> None:
+        """Note that the key was used; never back in time."""
+
+
 class Store(Protocol):
-    """The five ports on one storage. `incarnation` is made when the storage is, and changes when a
+    """The six ports on one storage. `incarnation` is made when the storage is, and changes when a
     copy of it is opened as a new one (restore)."""
 
     events: EventLog
@@ -334,6 +342,7 @@ class Store(Protocol):
     outbox: Outbox
     catalog: Catalog
     dead_letters: DeadLetters
+    keys: Keys
 
     @property
     def incarnation(self) -> str: ...
@@ -342,9 +351,6 @@ class Store(Protocol):
         """Become a new incarnation: publications get identifiers no other copy can make."""
 
     def close(self) -> None: ...
-
-
-# ── Publisher and clock ───────────────────────────────────────────────────────────────────────────
 
 
 class Publisher(Protocol):

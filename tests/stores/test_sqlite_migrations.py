@@ -10,7 +10,10 @@ from tallystick.stores.sqlite import SqliteStore
 from tallystick.stores.sqlite.migrations import Migration, known_migrations
 from tallystick.testing.factories import NOON, event, recording
 
-SECOND = Migration(2, "second", "SELECT 1; SELECT 2; CREATE TABLE second (id INTEGER) STRICT;")
+NEXT = len(known_migrations()) + 1
+SECOND = Migration(NEXT, "second", "SELECT 1; SELECT 2; CREATE TABLE second (id INTEGER) STRICT;")
+
+HALF = Migration(NEXT, "half", "CREATE TABLE half (id INTEGER); CREATE TABLE half (x)")
 
 
 def opened(path: Path, *more: Migration) -> SqliteStore:
@@ -57,7 +60,7 @@ def test_a_store_that_is_newer_than_this_program_is_refused(tmp_path: Path):
     path = tmp_path / "tally.db"
     opened(path, SECOND).close()
 
-    with pytest.raises(StoreUnavailable, match=r"newer Tallystick \(schema 2.*upgrade"):
+    with pytest.raises(StoreUnavailable, match=rf"newer Tallystick \(schema {NEXT}.*upgrade"):
         opened(path)
 
 
@@ -65,8 +68,8 @@ def test_a_migration_that_was_changed_afterwards_is_refused(tmp_path: Path):
     path = tmp_path / "tally.db"
     opened(path, SECOND).close()
 
-    with pytest.raises(StoreUnavailable, match="another schema 2"):
-        opened(path, Migration(2, "second", "CREATE TABLE other (id INTEGER) STRICT"))
+    with pytest.raises(StoreUnavailable, match=f"another schema {NEXT}"):
+        opened(path, Migration(NEXT, "second", "CREATE TABLE other (id INTEGER) STRICT"))
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(tmp_path: Path):
@@ -74,7 +77,7 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(tmp_path: Path):
     opened(path).close()
 
     with pytest.raises(StoreUnavailable):
-        opened(path, Migration(2, "half", "CREATE TABLE half (id INTEGER); CREATE TABLE half (x)"))
+        opened(path, HALF)
 
     assert "half" not in tables(path)
     opened(path, SECOND).close()

@@ -10,7 +10,16 @@ from typing import Protocol, cast
 
 from tallystick.domain.publication import Answer, Publication
 from tallystick.domain.slot import Route
-from tallystick.ports import Catalog, DeadLetters, EventLog, Ledger, Outbox, Publisher, Store
+from tallystick.ports import (
+    Catalog,
+    DeadLetters,
+    EventLog,
+    Keys,
+    Ledger,
+    Outbox,
+    Publisher,
+    Store,
+)
 
 
 class Crash(BaseException):  # not an Exception: nothing may survive the process it stands for
@@ -59,6 +68,7 @@ class FaultyStore:
         self.outbox = cast(Outbox, _Gated(store.outbox, "outbox", gate))
         self.catalog = cast(Catalog, _Gated(store.catalog, "catalog", gate))
         self.dead_letters = cast(DeadLetters, _Gated(store.dead_letters, "dead_letters", gate))
+        self.keys = cast(Keys, _Gated(store.keys, "keys", gate))
 
     @property
     def incarnation(self) -> str:

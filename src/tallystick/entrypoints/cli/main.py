@@ -24,6 +24,7 @@ from tallystick.entrypoints.cli import (
     dead_letters,
     demo,
     importing,
+    keys,
     lineage,
     mappings,
     meters,
@@ -52,6 +53,7 @@ COMMANDS: Final[tuple[ModuleType, ...]] = (
     recovery,
     switches,
     providers,
+    keys,
     demo,
 )
 """In the order in which --help shows them."""

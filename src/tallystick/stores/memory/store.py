@@ -1,9 +1,10 @@
-"""The five ports on one set of tables."""
+"""The six ports on one set of tables."""
 
-from tallystick.ports import Catalog, DeadLetters, EventLog, Ledger, Outbox
+from tallystick.ports import Catalog, DeadLetters, EventLog, Keys, Ledger, Outbox
 from tallystick.stores.memory.catalog import MemoryCatalog
 from tallystick.stores.memory.dead_letters import MemoryDeadLetters
 from tallystick.stores.memory.events import MemoryEventLog
+from tallystick.stores.memory.keys import MemoryKeys
 from tallystick.stores.memory.ledger import MemoryLedger
 from tallystick.stores.memory.outbox import MemoryOutbox
 from tallystick.stores.memory.tables import Storage, Tables
@@ -17,6 +18,7 @@ class MemoryStore:
     outbox: Outbox
     catalog: Catalog
     dead_letters: DeadLetters
+    keys: Keys
 
     def __init__(self, incarnation: str = "memory", tables: Tables | None = None) -> None:
         self._incarnation = incarnation
@@ -26,6 +28,7 @@ class MemoryStore:
         self.outbox = MemoryOutbox(self._storage)
         self.catalog = MemoryCatalog(self._storage)
         self.dead_letters = MemoryDeadLetters(self._storage)
+        self.keys = MemoryKeys(self._storage)
 
     @property
     def incarnation(self) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution
+from tallystick.domain.api_key import ApiKey
 from tallystick.domain.dead_letter import DeadLetter
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Event
@@ -65,6 +66,8 @@ class Tables:
     revisions: dict[str, int] = field(default_factory=dict)
 
     letters: dict[str, DeadLetter] = field(default_factory=dict)
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    """By id, in the order in which they were added."""
 
     def copied(self) -> "Tables":
         return Tables(*(dict(getattr(self, table.name)) for table in fields(self)))

@@ -1,4 +1,4 @@
-"""The five ports on one SQLite file."""
+"""The six ports on one SQLite file."""
 
 from pathlib import Path
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import apsw
 
 from tallystick.domain.errors import StoreUnavailable
-from tallystick.ports import Catalog, DeadLetters, EventLog, Ledger, Outbox
+from tallystick.ports import Catalog, DeadLetters, EventLog, Keys, Ledger, Outbox
 from tallystick.stores.sqlite.catalog import SqliteCatalog
 from tallystick.stores.sqlite.connection import (
     BUSY_TIMEOUT_MS,
@@ -16,6 +16,7 @@ from tallystick.stores.sqlite.connection import (
 )
 from tallystick.stores.sqlite.dead_letters import SqliteDeadLetters
 from tallystick.stores.sqlite.events import SqliteEventLog
+from tallystick.stores.sqlite.keys import SqliteKeys
 from tallystick.stores.sqlite.ledger import SqliteLedger
 from tallystick.stores.sqlite.migrations import Migration, known_migrations, migrate
 from tallystick.stores.sqlite.outbox import SqliteOutbox
@@ -38,6 +39,7 @@ class SqliteStore:
     outbox: Outbox
     catalog: Catalog
     dead_letters: DeadLetters
+    keys: Keys
 
     def __init__(self, path: Path, writer: Writer, readers: Readers) -> None:
         self._path = path
@@ -48,6 +50,7 @@ class SqliteStore:
         self.outbox = SqliteOutbox(writer, readers)
         self.catalog = SqliteCatalog(writer, readers)
         self.dead_letters = SqliteDeadLetters(writer, readers)
+        self.keys = SqliteKeys(writer, readers)
 
     @classmethod
     def open(

@@ -26,6 +26,7 @@ pytest.register_assert_rewrite(
             "exact",
             "idempotent",
             "isolated",
+            "keyed",
             "ordered",
             "settled",
             "shared",
@@ -44,6 +45,7 @@ from tallystick.testing.contract.durable import DurableContract  # noqa: E402
 from tallystick.testing.contract.exact import ExactContract  # noqa: E402
 from tallystick.testing.contract.idempotent import IdempotentContract  # noqa: E402
 from tallystick.testing.contract.isolated import IsolatedContract  # noqa: E402
+from tallystick.testing.contract.keyed import KeyedContract  # noqa: E402
 from tallystick.testing.contract.ordered import OrderedContract  # noqa: E402
 from tallystick.testing.contract.settled import SettledContract  # noqa: E402
 from tallystick.testing.contract.shared import SharedContract  # noqa: E402
@@ -63,6 +65,7 @@ class StoreContract(
     ExactContract,
     IdempotentContract,
     IsolatedContract,
+    KeyedContract,
     OrderedContract,
     SettledContract,
     SharedContract,
