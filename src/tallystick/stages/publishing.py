@@ -162,7 +162,7 @@ class Publishing:
         return slot.key.destination in stopped or str(slot.key) in summary.stuck
 
     def _compared(self, due: list[Due], restored_at: int, summary: PublishSummary) -> list[Due]:
-        """The same; slots that a lost copy may have sent to are compared first, for a later round."""
+        """The same; slots that a lost copy may have sent to are compared first, and wait."""
         routes = self.publisher.routes
         unknown = [d for d in due if may_be_sent(d.slot, routes[d.slot.key.route], restored_at)]
         if not unknown:
