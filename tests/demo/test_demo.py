@@ -1,6 +1,7 @@
 """The whole demo on a small sample: real processes, real kills, a few days instead of a month."""
 
 import io
+import signal
 from dataclasses import replace
 from decimal import Decimal
 
@@ -117,7 +118,18 @@ def test_the_kept_store_can_be_looked_at(lived, capsys):
     assert '"UA"' in capsys.readouterr().out
 
 
-def test_an_interrupt_ends_both_programs_and_leaves_no_folder(tmp_path, monkeypatch):
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("strike", "ending"),
+    [(interrupt, KeyboardInterrupt), (lambda: signal.raise_signal(signal.SIGTERM), SystemExit)],
+    ids=["ctrl-c", "sigterm"],
+)
+def test_an_end_from_outside_ends_both_programs_and_leaves_no_folder(
+    tmp_path, monkeypatch, strike, ending
+):
     programs, folders = [], []
     start, folder = links.started, running.TemporaryDirectory
 
@@ -131,14 +143,14 @@ def test_an_interrupt_ends_both_programs_and_leaves_no_folder(tmp_path, monkeypa
 
     def interrupted(self, at, events):
         if at >= period(1, SHORT).start + DAY:
-            raise KeyboardInterrupt
+            strike()
 
     monkeypatch.setattr(links, "started", started)
     monkeypatch.setattr(running, "TemporaryDirectory", temporary)
     monkeypatch.setattr(Progress, "_line", interrupted)
     sample = small_sample(tmp_path / "flights.zip", 2)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ending):
         run_demo([1], seed=1, keep=None, progress=quiet(), interval=SHORT, sample=sample)
 
     assert len(programs) >= 2

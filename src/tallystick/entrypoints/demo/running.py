@@ -1,8 +1,9 @@
 """The whole demo: set up, live through the months, and hold everything together at the end."""
 
+import signal
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,6 +87,7 @@ def run_demo(
     periods = [period(number, interval) for number in numbers]
     flights = read_flights(Window(periods[0].start, periods[-1].end), sample)
     with ExitStack() as at_the_end:
+        at_the_end.enter_context(_ending_in_order())
         folder = keep or Path(at_the_end.enter_context(TemporaryDirectory(prefix="tallystick-")))
         folder.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{folder / STORE_NAME}"
@@ -99,6 +101,20 @@ def run_demo(
             now = driver.live(periods, lambda at: shown(at, len(driver.acknowledged)))
         service.close()
         return _held_together(flights, periods, driver, terms, now)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """A request to end (SIGTERM) ends the programs and removes the folder, as Ctrl-C does."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _set_up(sandbox: SandboxLink, url: str, now: int, interval: Interval) -> Terms:

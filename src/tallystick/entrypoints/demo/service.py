@@ -9,6 +9,7 @@ It is killed at any moment, so it keeps nothing but the store. It ends with its 
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -82,10 +83,12 @@ class Service:
 def main() -> None:
     """Answer lines until there are no more."""
     service = Service(*sys.argv[1:])
-    for line in sys.stdin:
-        answer = service.answer(msgspec.json.decode(line, type=Order))
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+    # The driver may end first, killed for example; then nobody waits for the answer.
+    with suppress(BrokenPipeError):
+        for line in sys.stdin:
+            answer = service.answer(msgspec.json.decode(line, type=Order))
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":
