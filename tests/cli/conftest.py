@@ -1,13 +1,18 @@
 """Runs of the command line in this process, against a store in a temporary folder."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
+import stripe
 
 from tallystick.entrypoints.cli import main
+from tallystick.sandbox import StripeSandbox, serve
+from tests.cli.billing import BEGIN, KEY, Billing, onboard, seconds
+from tests.sandbox.shop import Shop
 
 NOW = "2026-01-31T12:00:00Z"
 
@@ -59,3 +64,19 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
         return path
 
     return write_file
+
+
+@pytest.fixture
+def shop(monkeypatch) -> Iterator[Shop]:
+    """A sandbox on the first of September that the commands take for Stripe."""
+    with serve(StripeSandbox(now=seconds(BEGIN))) as running, requests.Session() as session:
+        monkeypatch.setenv("TALLYSTICK_STRIPE_API_BASE", running.url)
+        monkeypatch.setenv("TALLYSTICK_STRIPE_API_KEY", KEY)
+        through = stripe.RequestsClient(session=session)
+        client = stripe.StripeClient(KEY, base_addresses={"api": running.url}, http_client=through)
+        yield Shop(running.sandbox, client, running.url)
+
+
+@pytest.fixture
+def billing(run: Run, shop: Shop, tmp_path: Path) -> Billing:
+    return onboard(run, shop, tmp_path)

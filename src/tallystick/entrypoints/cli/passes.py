@@ -15,6 +15,7 @@ from tallystick.domain.publication import Limits, decide
 from tallystick.domain.quantity import ZERO
 from tallystick.entrypoints.cli.context import (
     CLEAN,
+    INPUT_ERROR,
     NEEDS_A_PERSON,
     UNAVAILABLE,
     AtOption,
@@ -50,8 +51,8 @@ def register(app: Cli) -> None:
 def run(*, store: StoreOption = None, at: AtOption = None) -> int:
     """One pass of the hourly work: seal what is due, publish it, read back what was published.
 
-    Safe at any time, twice, and at once. Exit code 1: something needs a person; 3: the provider
-    is away, and what is due stays due.
+    Safe at any time, twice, and at once. Exit code 1: a slot needs a person; 2: the provider
+    does not take our key; 3: the provider is away, and what is due stays due.
     """
     with open_app(store, at) as app, _progress() as on_progress:
         if not app.has_provider:
@@ -162,7 +163,9 @@ def _tell_published(summary: PublishSummary) -> int:
         say("The provider is away; what is due stays due for the next pass.")
     if summary.unread:
         say(f"Could not be read back: {summary.unread}")
-    if summary.stuck or summary.denied:
+    if summary.denied:
+        return INPUT_ERROR
+    if summary.stuck:
         return NEEDS_A_PERSON
     return CLEAN if summary.is_clean else UNAVAILABLE
 
