@@ -4,13 +4,14 @@ Only where the meter says so, only settled quantities, and always as a linked pa
 the meter says to hold stays where it is, and reconcile shows it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.ledger import Allocation, carried_undelivered
 from tallystick.domain.meter import Closed
-from tallystick.domain.quantity import ZERO, add, subtract
+from tallystick.domain.quantity import ZERO, add, negated
 from tallystick.domain.slot import Place, Route, Slot
 from tallystick.ports import Appended, Store
 from tallystick.stages.recounting import pages
@@ -30,29 +31,46 @@ def carry(
     A lost race appends nothing; the slot stays due and the next pass looks again.
     """
     targets = Targets(store.catalog, routes, now, limits)
-    carried = 0
-    for slot in closed:
-        for aggregate, quantity in _undelivered(store, slot):
-            carried += _carry_one(store, targets, aggregate, Allocation(slot.place, quantity), now)
+    return sum(_carry_slot(store, targets, slot, now) for slot in closed)
+
+
+def _carry_slot(store: Store, targets: Targets, slot: Slot, now: int) -> int:
+    """Carry key by key; what could not be carried is left out, and the rest looked at anew."""
+    if not slot.place.is_closed(now):
+        return 0  # Too late to send, and yet open: what is carried could end in this very slot.
+    carried, left_out = 0, set[AggregateKey]()
+    while found := _undelivered(store, slot, left_out):
+        if _carry_one(store, targets, slot, found, left_out=left_out, now=now):
+            carried += 1
+        else:
+            left_out.add(found[0].key)
     return carried
 
 
-def _undelivered(store: Store, slot: Slot) -> Iterator[tuple[Aggregate, Decimal]]:
-    """Whose the slot's undelivered quantity is, newest Entries first."""
-    rest = subtract(slot.total, slot.confirmed if slot.confirmed is not None else slot.total)
+def _undelivered(
+    store: Store, slot: Slot, left_out: AbstractSet[AggregateKey]
+) -> tuple[Aggregate, Decimal] | None:
+    """Whose the slot's undelivered quantity is, newest Entries first, as the ledger stands now.
+
+    The record of the slot may be old by now, but what a closed slot is known to hold stays.
+    """
+    if slot.confirmed is None:
+        return None
+    rest = negated(slot.confirmed)
     held: dict[AggregateKey, Decimal] = {}
     for entry in pages(lambda cursor: store.ledger.entries(slot=slot.key, cursor=cursor)):
         placed = held.pop(entry.key, ZERO)
         for allocation in entry.allocations:
             if allocation.place.slot == slot.key:
                 placed = add(placed, allocation.quantity)
+                rest = add(rest, allocation.quantity)
         held[entry.key] = placed
     for key, quantity in reversed(held.items()):
         part = min(quantity, rest)
-        aggregate = _aggregate(store, key) if part > 0 else None
+        aggregate = _aggregate(store, key) if part > 0 and key not in left_out else None
         if aggregate is not None and aggregate.closed is Closed.CARRY:
-            rest = subtract(rest, part)
-            yield aggregate, part
+            return aggregate, part
+    return None
 
 
 def _aggregate(store: Store, key: AggregateKey) -> Aggregate | None:
@@ -65,18 +83,29 @@ def _aggregate(store: Store, key: AggregateKey) -> Aggregate | None:
 
 
 def _carry_one(
-    store: Store, targets: Targets, aggregate: Aggregate, undelivered: Allocation, now: int
+    store: Store,
+    targets: Targets,
+    slot: Slot,
+    found: tuple[Aggregate, Decimal],
+    *,
+    left_out: AbstractSet[AggregateKey],
+    now: int,
 ) -> bool:
+    aggregate, quantity = found
     target = targets.of(aggregate)
     if target is None or target.onward_route is None or not isinstance(target.onward, Place):
         return False
     onward = target.onward
     if onward.is_closed(now):
         return False
+    book = store.ledger.book(aggregate.key, [slot.place.period, onward.period])
+    if _undelivered(store, slot, left_out) != found:
+        # Somebody carried meanwhile. What comes after the book was read, the append refuses.
+        return False
     pair = carried_undelivered(
         aggregate,
-        store.ledger.book(aggregate.key, [undelivered.place.period, onward.period]),
-        undelivered,
+        book,
+        Allocation(slot.place, quantity),
         onward=onward,
         route=target.onward_route,
         holdings=store.ledger.holdings(aggregate.key, onward.period),

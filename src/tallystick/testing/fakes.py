@@ -197,15 +197,14 @@ class FakeProvider:
         self, fate: Fate, publication: Publication, now: int, draws: Random
     ) -> Answer:
         """A 500 or a 2xx that is saved under the identifier, and nothing is counted."""
+        if fate is Fate.SWALLOWED and draws.random() < 0.7:
+            # The report names one request: an earlier copy of it may have been counted.
+            report = Rejection(publication.identifier, "invalid_value", "not counted", now)
+            self._rejections.append(report)
         if saved := self._replay(publication, now):
             return saved
-        answer = Answer(Outcome.FAILED, "500")
-        if fate is Fate.SWALLOWED:
-            answer = Answer(Outcome.ACCEPTED)
-            if draws.random() < 0.7:
-                self._rejections.append(
-                    Rejection(publication.identifier, "invalid_value", "not counted", now)
-                )
+        swallowed = fate is Fate.SWALLOWED
+        answer = Answer(Outcome.ACCEPTED) if swallowed else Answer(Outcome.FAILED, "500")
         self._remember(publication, now, answer)
         return answer
 

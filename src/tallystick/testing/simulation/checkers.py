@@ -42,6 +42,8 @@ def check_all(store: Store, witness: Witness) -> None:
         slot = one.slot
         total = witness.totals[slot.key]
         require(slot.total == total, f"{slot.key} is {slot.total}, its Entries say {total}")
+        settled = slot.unsettled is None and slot.total == slot.confirmed
+        require(slot.due or settled, f"{slot.key} is not due, and holds {slot.confirmed}")
         held = witness.provider.total(slot.key)
         require(held in witness.reached[slot.key], f"the provider holds {held} in {slot.key}")
 

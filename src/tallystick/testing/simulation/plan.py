@@ -30,6 +30,20 @@ COMMON_FATES: Final[tuple[Fate, ...]] = tuple(
 )
 
 
+DELICATE: Final = (
+    "ledger.append",
+    "ledger.clear_due",
+    "outbox.slots_due",
+    "outbox.intend",
+    "outbox.advance",
+    "outbox.clear_due",
+    "outbox.adjust",
+    "publisher.send",
+    "publisher.totals",
+)
+"""The calls around which most can go wrong."""
+
+
 class Kind(StrEnum):
     """What one step does."""
 
@@ -51,7 +65,8 @@ class Doom(StrEnum):
 class Step:
     """One step: of report, worker or mapping number `subject`.
 
-    The doom comes over a worker at its `call`-th port call from then on, `after` it or before.
+    The doom comes over a worker at its `call`-th port call from then on (of those named `port`,
+    where given), `after` it or before.
     """
 
     at: int
@@ -60,6 +75,7 @@ class Step:
     seed: int = 0
     doom: Doom = Doom.NONE
     call: int = 0
+    port: str = ""
     after: bool = False
 
 
@@ -102,7 +118,10 @@ def drawn_plan(seed: int, *, exotic: bool = False, hours_max: int = 700) -> Plan
     start = draws.choice(STARTS) + draws.randrange(6) * HOUR
     hours = draws.choices((12, 30, 72, 200, 700), weights=(40, 40, 15, 4, 1))[0]
     hours = min(hours, hours_max)
-    customers, meters = drawn_customers(draws, start, hours), drawn_meters(draws)
+    # In a narrow world everything meets in few slots, again and again.
+    narrow = draws.random() < 0.3
+    customers = drawn_customers(draws, start, hours)[: 1 if narrow else None]
+    meters = drawn_meters(draws)[: 1 if narrow else None]
     plan = Plan(
         seed=seed,
         start=start,
@@ -110,7 +129,9 @@ def drawn_plan(seed: int, *, exotic: bool = False, hours_max: int = 700) -> Plan
         customers=customers,
         meters=meters,
         mappings=drawn_mappings(draws, customers, meters, start, hours),
-        reports=drawn_reports(draws, customers, start, hours, draws.choice((20, 60, 150, 300))),
+        reports=drawn_reports(
+            draws, customers, start, hours, draws.choice((20, 60, 150, 300)), narrow=narrow
+        ),
         misfortune=_drawn_misfortune(draws, customers, start, hours, exotic=exotic),
         workers=draws.choice((1, 2, 2, 3)),
         store_faults=draws.choice((0, 0, 20, 100)),
@@ -167,6 +188,7 @@ def _drawn_steps(draws: Random, plan: Plan) -> Iterator[Step]:
 def _drawn_turns(draws: Random, plan: Plan) -> Iterator[Step]:
     doomed = draws.choice((0.0, 0.1, 0.3))
     busy = draws.choice((1, 1, 2, 4))
+    aimed = draws.random() < 0.7
     dooms = draws.choice(((Doom.CRASH,), (Doom.SLEEP,), (Doom.CRASH, Doom.SLEEP)))
     for hour in range(plan.hours + 1):
         at = plan.start + hour * HOUR + draws.choice((0, 5 * MINUTE, 50 * MINUTE))
@@ -174,9 +196,10 @@ def _drawn_turns(draws: Random, plan: Plan) -> Iterator[Step]:
             at += draws.choice((0, SECOND, MINUTE, 10 * MINUTE))
             turn = Step(at=at, kind=Kind.TURN, subject=draws.randrange(plan.workers))
             if draws.random() < doomed:
-                call = draws.randint(1, draws.choice((4, 12, 40)))
-                after = draws.random() < 0.5
-                turn = replace(turn, doom=draws.choice(dooms), call=call, after=after)
+                port = draws.choice(("", *DELICATE)) if aimed else ""
+                call = draws.randint(1, 3 if port else draws.choice((4, 12, 40)))
+                turn = replace(turn, doom=draws.choice(dooms), call=call, port=port)
+                turn = replace(turn, after=draws.random() < 0.5)
             yield _seeded(draws, turn)
 
 

@@ -1,7 +1,7 @@
 """Draws what is reported, and when: late, out of order, twice, in conflict, and voided."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
@@ -24,15 +24,23 @@ class Report:
 
 
 def drawn_reports(
-    draws: Random, customers: tuple[Customer, ...], start: int, hours: int, count: int
+    draws: Random,
+    customers: tuple[Customer, ...],
+    start: int,
+    hours: int,
+    count: int,
+    *,
+    narrow: bool = False,
 ) -> tuple[Report, ...]:
     """About `count` events over the run, cut into batches by the time they are reported at."""
-    style = _Style(draws)
+    style = _Style(draws, narrow=narrow)
     sent: list[tuple[int, Event]] = []
-    for n in range(count):
+    numbers = Counter[str]()
+    for _ in range(count):
         tenant = draws.choice(customers).tenant
-        occurred_at = start + draws.randrange(hours * HOUR)
-        event = _drawn_event(draws, tenant, f"e{n}", occurred_at, style)
+        numbers[tenant] += 1
+        occurred_at = start + draws.randrange((min(hours, 6) if narrow else hours) * HOUR)
+        event = _drawn_event(draws, tenant, f"e{numbers[tenant]}", occurred_at, style)
         at = occurred_at + style.lateness(draws)
         sent.append((at, event))
         sent += _again(draws, event, at, style)
@@ -43,9 +51,10 @@ def drawn_reports(
 class _Style:
     """What this run has much of."""
 
-    def __init__(self, draws: Random) -> None:
+    def __init__(self, draws: Random, *, narrow: bool) -> None:
+        self.quantities = draws.choice((QUANTITIES, ("1",), ("1", "2"))) if narrow else QUANTITIES
         self.is_negative = draws.random() < 0.5
-        self.late_share = draws.choice((0.0, 0.1, 0.4))
+        self.late_share = 0.9 if narrow else draws.choice((0.0, 0.1, 0.4))
         self.late_max = draws.choice((2 * HOUR, 3 * DAY, 20 * DAY, 40 * DAY))
         self.duplicates = draws.choice((0.0, 0.2))
         self.conflicts = draws.choice((0.0, 0.05))
@@ -59,7 +68,7 @@ class _Style:
 
 def _drawn_event(draws: Random, tenant: str, key: str, occurred_at: int, style: _Style) -> Event:
     code = draws.choice(CODES)
-    quantity = Decimal(draws.choice(QUANTITIES))
+    quantity = Decimal(draws.choice(style.quantities))
     if code == NEGATIVE_CODE and style.is_negative and draws.random() < 0.4:
         quantity = -quantity if quantity else quantity
     properties = {"who": f"u{draws.randrange(6)}"}

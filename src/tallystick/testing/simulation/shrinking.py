@@ -70,6 +70,6 @@ def _line(plan: Plan, step: Step) -> str:
             return f"{text}  worker {step.subject} is {step.seed} us off"
         case Kind.TURN if step.doom is not Doom.NONE:
             when = "after" if step.after else "before"
-            return f"{text}  worker {step.subject}: {step.doom} {when} call {step.call}"
+            return f"{text}  worker {step.subject}: {step.doom} {when} call {step.call} {step.port}"
         case _:
             return f"{text}  worker {step.subject}"
