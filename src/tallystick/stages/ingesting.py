@@ -92,11 +92,11 @@ def ingest(reports: Sequence[Report], intake: Intake, now: int) -> tuple[Outcome
 
 def _recorded(reports: Sequence[Report], intake: Intake, now: int) -> tuple[Outcome, ...]:
     """The outcomes: the countable reports are recorded, the dead letters not kept yet."""
-    prepared = [_prepared(report, intake, now) for report in reports]
-    countable = [p for p in prepared if isinstance(p, Recording)]
+    ready = [prepared(report, intake, now) for report in reports]
+    countable = [p for p in ready if isinstance(p, Recording)]
     recorded = iter(intake.store.events.record(countable, now) if countable else ())
     return tuple(
-        p if isinstance(p, DeadLetter) else _settled(p, next(recorded), now) for p in prepared
+        p if isinstance(p, DeadLetter) else _settled(p, next(recorded), now) for p in ready
     )
 
 
@@ -117,8 +117,8 @@ def _settled(recording: Recording, recorded: Recorded, now: int) -> Outcome:
     )
 
 
-def _prepared(report: Report, intake: Intake, now: int) -> Recording | DeadLetter:
-    """The report as a Recording, or the dead letter that says why not."""
+def prepared(report: Report, intake: Intake, now: int) -> Recording | DeadLetter:
+    """The report as a Recording, or the dead letter that says why not. Neither is stored yet."""
     received_at = now if report.received_at is None else report.received_at
     sent: object = None
     try:
