@@ -1,0 +1,110 @@
+"""What the API answers about reports: counts in a header always, a receipt each on request."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tallystick.domain.aggregate import AggregateKey
+from tallystick.domain.dead_letter import DeadLetter
+from tallystick.domain.errors import FieldError
+from tallystick.domain.event import Receipt
+from tallystick.domain.instant import format_instant
+from tallystick.entrypoints.http.problems import Problem, error_body
+from tallystick.stages.ingesting import Outcome
+from tallystick.stages.rehearsing import Fault
+
+COUNTS: Final = "Tallystick-Counts"
+DEAD_LETTER: Final = "dead_letter"
+KINDS: Final = (*Receipt, DEAD_LETTER)
+
+
+def kind_of(outcome: Outcome) -> str:
+    return DEAD_LETTER if isinstance(outcome, DeadLetter) else str(outcome.receipt)
+
+
+def counts_header(counts: Counter[str]) -> dict[str, str]:
+    """`recorded=2, duplicate=1, …`: each kind, none left out."""
+    return {COUNTS: ", ".join(f"{kind}={counts[kind]}" for kind in KINDS)}
+
+
+def wants_receipts(request: Request) -> bool:
+    """Whether `Prefer: return=representation` (or `?receipts=true`) was sent."""
+    preferred = (p.strip().lower() for p in request.headers.get("prefer", "").split(","))
+    return "return=representation" in preferred or flag(request, "receipts")
+
+
+def flag(request: Request, name: str) -> bool:
+    """A query parameter that is true or false."""
+    text = request.query_params.get(name, "false").lower()
+    if text not in ("true", "false", "1", "0"):
+        raise Problem(
+            status=400, kind="invalid-parameter", detail=f"?{name}= must be true or false"
+        )
+    return text in ("true", "1")
+
+
+def answer(outcomes: Sequence[Outcome], counts: Counter[str], *, receipts: bool) -> Response:
+    """204 with the counts; 200 with a receipt for each report where they were asked for."""
+    headers = counts_header(counts)
+    if not receipts:
+        return Response(status_code=204, headers=headers)
+    body = {
+        "counts": {kind: counts[kind] for kind in KINDS},
+        "receipts": [receipt_body(index, outcome) for index, outcome in enumerate(outcomes)],
+    }
+    headers["Preference-Applied"] = "return=representation"
+    return json_response(body, headers=headers)
+
+
+def json_response(
+    body: object, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+        status_code=status,
+        media_type="application/json",
+        headers=headers,
+    )
+
+
+def receipt_body(index: int, outcome: Outcome) -> dict[str, object]:
+    """What became of the n-th report of the request, from 0."""
+    body: dict[str, object] = {"index": index, "receipt": kind_of(outcome)}
+    if isinstance(outcome, DeadLetter):
+        body |= {"dead_letter": outcome.id, "reason": str(outcome.reason)}
+        return body | {"errors": [error_body(error) for error in outcome.errors]}
+    if outcome.aggregates:
+        body["aggregates"] = [_aggregate_body(key) for key in outcome.aggregates]
+    return body
+
+
+def _aggregate_body(key: AggregateKey) -> dict[str, str]:
+    return {
+        "tenant": key.tenant,
+        "meter": key.meter,
+        "group": key.group,
+        "start": format_instant(key.window.start),
+        "end": format_instant(key.window.end),
+    }
+
+
+def uncountable(faults: Iterable[Fault], *, is_single: bool) -> Problem:
+    """The problem of a strict request: each fault with a pointer into what was sent."""
+    errors = [
+        _pointed(error, fault, is_single=is_single) for fault in faults for error in fault.errors
+    ]
+    return Problem(
+        status=422,
+        kind="not-countable",
+        detail="nothing of this strict request was stored; mend what is named and send all again",
+        errors=errors,
+    )
+
+
+def _pointed(error: FieldError, fault: Fault, *, is_single: bool) -> FieldError:
+    prefix = "" if is_single else f"/{fault.index}"
+    return FieldError(pointer=prefix + error.pointer, code=error.code, detail=error.detail)

@@ -1,0 +1,116 @@
+"""Between many requests and the store: whatever waits while one commit is on its way to the disk
+is counted by the next, in one call and one thread.
+
+Who asks is answered when what was asked for is durable. The queue is bounded: beyond it callers
+are told to come back, before memory grows.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from tallystick.domain.errors import StoreUnavailable
+from tallystick.entrypoints.http.problems import overloaded
+from tallystick.ports import Clock
+from tallystick.stages.ingesting import Intake, Outcome, Report, ingest
+from tallystick.stages.rehearsing import Fault, faults_of
+
+GROUP_MAX: Final = 1_000
+"""About so many reports share a call of the store."""
+
+WAITING_MAX: Final = 50_000
+"""So many reports wait at most."""
+
+Outcomes = tuple[Outcome, ...]
+
+
+@dataclass(eq=False)
+class Uncountable(Exception):
+    """A strict request holds what cannot be counted, so nothing of it was stored."""
+
+    faults: tuple[Fault, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    reports: Sequence[Report]
+    is_strict: bool
+    answer: "asyncio.Future[Outcomes]"
+
+    def settle(self, found: Outcomes | Exception) -> None:
+        if self.answer.done():
+            return  # whoever asked was cancelled meanwhile
+        if isinstance(found, Exception):
+            self.answer.set_exception(found)
+        else:
+            self.answer.set_result(found)
+
+
+class Counting:
+    """The one thread that counts, and who waits for it."""
+
+    def __init__(self, intake: Intake, clock: Clock) -> None:
+        self._intake = intake
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="counting")
+        self._queue: deque[_Waiting] = deque()
+        self._reports_waiting = 0
+        self._turns: asyncio.Task[None] | None = None
+
+    async def count(self, reports: Sequence[Report], *, strict: bool = False) -> Outcomes:
+        """The outcome of each report, once all of them are durable.
+
+        Raises StoreUnavailable, Uncountable, or the problem that too much waits already.
+        """
+        if self._reports_waiting and self._reports_waiting + len(reports) > WAITING_MAX:
+            raise overloaded("the store is behind; try again in a second")
+        answer: asyncio.Future[Outcomes] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(reports, strict, answer))
+        self._reports_waiting += len(reports)
+        if self._turns is None or self._turns.done():
+            self._turns = asyncio.create_task(self._take_turns())
+        return await answer
+
+    def close(self) -> None:
+        """Let the call under way end, and take no more."""
+        self._thread.shutdown(wait=True)
+
+    async def _take_turns(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._queue:
+            group = self._next_group()
+            found = await loop.run_in_executor(self._thread, self._counted, group)
+            for waiting, outcomes in zip(group, found, strict=True):
+                self._reports_waiting -= len(waiting.reports)
+                waiting.settle(outcomes)
+
+    def _next_group(self) -> list[_Waiting]:
+        group = [self._queue.popleft()]
+        size = len(group[0].reports)
+        while self._queue and not group[0].is_strict and not self._queue[0].is_strict:
+            size += len(self._queue[0].reports)
+            if size > GROUP_MAX:
+                break
+            group.append(self._queue.popleft())
+        return group
+
+    def _counted(self, group: Sequence[_Waiting]) -> list[Outcomes | Exception]:
+        """What became of each request of the group; what is raised is an outcome like others."""
+        reports = [report for waiting in group for report in waiting.reports]
+        now = self._clock.now()
+        try:
+            if group[0].is_strict and (faults := faults_of(reports, self._intake, now)):
+                return [Uncountable(faults)]
+            outcomes = iter(ingest(reports, self._intake, now))
+        except StoreUnavailable as error:
+            return [error] * len(group)
+        except Exception as error:  # noqa: BLE001  # handed to whoever asked, who reports it
+            if len(group) == 1:
+                return [error]
+            # Whoever brought this on must not take the neighbours along: once more, one by one.
+            return [one for waiting in group for one in self._counted([waiting])]
+        return [tuple(islice(outcomes, len(waiting.reports))) for waiting in group]
