@@ -254,6 +254,7 @@ def test_a_void_does_not_take_another_events_key(used):
 def test_pausing_and_resuming_is_told_and_can_be_repeated(ready):
     assert "paused for acme" in ready("pause", "--tenant", "acme", "--why", "a test").err
     assert ready("pause", "--why", "a test").code == 0
+    assert "paused for acme" in ready("pause", "acme", "--why", "a test").err
     assert "goes on for all tenants" in ready("resume", "--why", "a test").err
     assert "is not paused for all" in ready("resume", "--why", "a test").err
     assert "goes on for acme" in ready("resume", "--tenant", "acme", "--why", "a test").err
@@ -275,6 +276,23 @@ def test_dead_letters_make_the_exit_code_1_until_they_are_gone(ready, write):
     assert ready("dead-letters", "list").code == 0
     (letter,) = ready("dead-letters", "list", "--all", "--json").rows
     assert letter["replayed_as"] == "recorded"
+
+
+def test_a_dead_letter_that_nobody_will_count_can_be_closed_and_is_kept(ready, write):
+    ready("import", write("bad.ndjson", "{}\n[]\n"))
+    first, second = (row["id"] for row in ready("dead-letters", "list", "--json").rows)
+
+    closed = ready("dead-letters", "dismiss", first, "--why", "a test", "--who", "ann")
+    again = ready("dead-letters", "dismiss", first, second, "--why", "a test", "--who", "bob")
+
+    assert (closed.code, "1 dead letters are closed" in closed.err) == (0, True)
+    assert (again.code, first in again.err, second in again.err) == (2, True, False)
+    assert ready("dead-letters", "list").code == 0
+    kept = ready("dead-letters", "list", "--all", "--json").rows
+    assert [row["replayed_as"] for row in kept] == [
+        "dismissed by ann: a test",
+        "dismissed by bob: a test",
+    ]
 
 
 def test_a_secret_never_shows(ready, monkeypatch):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tallystick.sandbox import Fault
 from tests.cli.billing import AFTER_TEN, EVENING, NEXT_MONTH, onboard
 
 WHY = ("--why", "the disk is gone")
@@ -60,7 +61,7 @@ def test_without_a_key_a_restore_leaves_publishing_off_until_it_is_run_again(los
         patch.delenv(key)
         refused = lost.at("2026-09-01T12:30:00Z", "restore", *WHY)
 
-    assert (refused.code, "publishing stays off" in refused.err) == (3, True)
+    assert (refused.code, "publishing stays off" in refused.err) == (2, True)
     assert "finish the restore" in lost.at("2026-09-01T12:35:00Z", "run").err
     assert "restore is not finished" in lost.run("doctor").out
     assert lost.at("2026-09-01T12:40:00Z", "restore", *WHY).code == 0
@@ -128,7 +129,13 @@ def test_the_doctor_names_a_period_that_starts_inside_an_hour(run, shop, tmp_pat
     assert "inside a UTC hour" in str(findings(billing)["late/api_calls"])
 
 
-def test_the_doctor_says_that_there_is_no_key_or_that_stripe_refuses_it(billing, monkeypatch):
+def test_the_doctor_says_that_stripe_refuses_the_key_or_is_away_or_that_there_is_none(
+    billing, monkeypatch
+):
+    billing.shop.sandbox.add_fault(Fault(kind="outage"))
+    assert "cannot be read now" in str(findings(billing)["provider"])
+
+    billing.shop.sandbox.clear_faults()
     billing.shop.sandbox.grant("sk_test_commands", ["rak_customer_read"])
     assert "rak_event_read" in str(findings(billing)["provider"])
 

@@ -189,16 +189,18 @@ def report_of(row: Row, mapping: RowMapping) -> dict[str, object]:
 def _add_time(
     report: dict[str, object], row: Row, time: TimeColumns, errors: list[FieldError]
 ) -> None:
+    text = cell_text(row.get(time.base))
     try:
-        at = _base_instant(cell_text(row.get(time.base)), time.unit)
+        at = _base_instant(text, time.unit)
     except (ValueError, OverflowError) as error:
-        errors.append(_wrong(time.base, "invalid_time", str(error)))
+        errors.append(_wrong(time.base, "invalid_time", f"holds {text[:40]!r}: {error}"))
         return
     for name, unit in time.offsets:
+        text = cell_text(row.get(name))
         try:
-            at += int(parse_quantity(cell_text(row.get(name))) * unit)
+            at += int(parse_quantity(text) * unit)
         except QuantityError as error:
-            errors.append(_wrong(name, "invalid_time", str(error)))
+            errors.append(_wrong(name, "invalid_time", f"holds {text[:40]!r}: {error}"))
             return
     try:
         report["occurred_at"] = format_instant(at)

@@ -14,10 +14,12 @@ from tallystick.entrypoints.cli.context import (
     AtOption,
     JsonOption,
     StoreOption,
+    WhoOption,
+    WhyOption,
     intake,
     open_app,
 )
-from tallystick.entrypoints.cli.tables import Row, show
+from tallystick.entrypoints.cli.tables import Row, say, show
 from tallystick.ports import DeadLetters
 from tallystick.stages.ingesting import replay
 from tallystick.stages.recounting import pages
@@ -32,6 +34,7 @@ def register(app: App) -> None:
     group = App(name="dead-letters", help="Reports that could not be counted.")
     group.command(list_letters, name="list")
     group.command(replay_letters, name="replay")
+    group.command(dismiss)
     app.command(group)
 
 
@@ -76,6 +79,28 @@ def replay_letters(
     kinds = ("recorded", "duplicate", "late", "conflict", "still_dead")
     show([{kind: became[kind] for kind in kinds}], as_json=as_json)
     return NEEDS_A_PERSON if became["still_dead"] or became["conflict"] else CLEAN
+
+
+def dismiss(
+    *letter_ids: Annotated[str, Parameter(help="As `dead-letters list` shows them.")],
+    why: WhyOption,
+    who: WhoOption = None,
+    store: StoreOption = None,
+    at: AtOption = None,
+) -> int:
+    """Close dead letters that will never be counted: corrected in another report, or meant so.
+
+    They are kept, with who and why, and listed by --all.
+    """
+    with open_app(store, at) as app:
+        became = f"dismissed by {who or app.settings.user}: {why}"
+        take, now = app.store.dead_letters.take, app.clock.now()
+        closed = [letter for letter in letter_ids if take(letter, became, now)]
+    absent = [letter for letter in letter_ids if letter not in closed]
+    if absent or not letter_ids:
+        raise NotFound(f"there is no open dead letter {', '.join(absent)!r}")
+    say(f"{len(closed)} dead letters are closed")
+    return CLEAN
 
 
 def letters(

@@ -74,7 +74,7 @@ def restore(
         if ADOPTING not in app.store.catalog.switches():
             begin(app.store, new_incarnation(), line)
         if not app.has_provider:
-            raise PublisherUnavailable(f"publishing stays off: {NO_KEY}")
+            raise InvalidSetting(f"publishing stays off: {NO_KEY}; set it, and restore again")
         limits = replace(Limits(), summary_lag=_lag(lag))
         done = adopt(app.store, app.publisher, app.clock.now(), line, limits=limits)
     say(f"Compared {done.compared} slots; {done.changed} held something else than the copy said.")
@@ -128,8 +128,10 @@ def _provider_findings(app: App) -> Iterator[Row]:
         return
     try:
         app.publisher.rejections(app.clock.now() - HOUR)
-    except (PublisherMisconfigured, PublisherUnavailable) as error:
+    except PublisherMisconfigured as error:
         yield _finding("provider", str(error), "check the key and its permissions")
+    except PublisherUnavailable as error:
+        yield _finding("provider", str(error), "try again; check TALLYSTICK_STRIPE_API_BASE")
 
 
 def _account_findings(app: App, account: Account) -> Iterator[Row]:

@@ -28,9 +28,9 @@ def register(app: App) -> None:
 
 
 def pause(
+    tenant: TenantOption = "",
     *,
     why: WhyOption,
-    tenant: TenantOption = "",
     who: WhoOption = None,
     store: StoreOption = None,
     at: AtOption = None,
@@ -46,9 +46,9 @@ def pause(
 
 
 def resume(
+    tenant: TenantOption = "",
     *,
     why: WhyOption,
-    tenant: TenantOption = "",
     who: WhoOption = None,
     store: StoreOption = None,
     at: AtOption = None,
