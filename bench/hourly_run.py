@@ -11,18 +11,17 @@ sandbox's books hold exactly what was reported.
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
+from multiprocessing import Queue, get_context
 from pathlib import Path
 
 import stripe
+import urllib3
 
 from tallystick.clock import FixedClock
 from tallystick.domain.instant import EARLIEST, HOUR, MINUTE, SECOND, parse_instant
@@ -32,6 +31,7 @@ from tallystick.domain.publication import Limits
 from tallystick.domain.tenant import Tenant
 from tallystick.ports import Override
 from tallystick.publishers.stripe import StripePublisher
+from tallystick.sandbox import run
 from tallystick.stages.ingesting import Report, ingest, intake_of
 from tallystick.stages.passing import one_pass
 from tallystick.stages.publishing import Publishing
@@ -43,25 +43,27 @@ EVENTS_EACH = 3
 WHO = Override(at=0, who="bench", why="bench", action="save", subject="catalog")
 
 
+def serve_sandbox(urls: Queue) -> None:
+    run(port=0, at=BEGINS // SECOND, announce=urls.put)
+
+
 @contextmanager
 def sandbox() -> Iterator[str]:
     """A sandbox in a process of its own; its URL."""
-    code = (
-        "from tallystick.sandbox import run; "
-        f"run(port=0, at={BEGINS // SECOND}, announce=lambda url: print(url, flush=True))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    spawning = get_context("spawn")
+    urls = spawning.Queue()
+    process = spawning.Process(target=serve_sandbox, args=(urls,))
+    process.start()
     try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield urls.get(timeout=30)
     finally:
         process.terminate()
-        process.wait()
+        process.join()
 
 
 def set_sandbox_clock(url: str, at: int) -> None:
     body = json.dumps({"now": at // SECOND}).encode()
-    urllib.request.urlopen(urllib.request.Request(f"{url}/_sandbox/clock", body)).read()
+    urllib3.request("POST", f"{url}/_sandbox/clock", body=body)
 
 
 def set_up(store: SqliteStore, url: str, tenants: int) -> str:
@@ -144,8 +146,7 @@ def main() -> None:
         expected = sum(
             number % 7 + part for number in range(tenants) for part in range(EVENTS_EACH)
         )
-        with urllib.request.urlopen(f"{url}/_sandbox/books?limit=100000") as answer:
-            totals = json.load(answer)["totals"]
+        totals = urllib3.request("GET", f"{url}/_sandbox/books?limit=100000").json()["totals"]
         held = sum(Decimal(t["total"]) for t in totals if t["meter"] == meter)
         unsettled = len(store.outbox.slots_due(limit=tenants).elements)
         store.close()
