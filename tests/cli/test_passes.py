@@ -132,6 +132,7 @@ def test_a_key_that_lacks_a_permission_is_exit_code_2_and_leaves_the_work_due(bi
     assert (ran.code, "permission" in ran.err, KEY in ran.err) == (2, True, False)
     billing.shop.sandbox.grant(KEY, PERMISSIONS)
     assert "Published: 1 accepted" in billing.at("2026-09-01T10:20:00Z", "run").err
+    assert "Published: 1 confirmed" in billing.at(EVENING, "run").err
 
 
 def test_a_slot_that_is_refused_needs_a_person_and_is_exit_code_1(billing):

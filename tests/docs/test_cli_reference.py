@@ -40,7 +40,7 @@ def test_a_command_appears_in_the_pages_that_people_read(command):
         if path != PAGE
     )
 
-    assert f"tallystick {command}" in told
+    assert f"tallystick {command}" in told, "say in docs/operations.md when to use it"
 
 
 def test_every_exit_code_is_in_the_table():
