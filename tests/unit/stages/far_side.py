@@ -106,7 +106,7 @@ class Desk:
     def run(self) -> PublishSummary:
         return self.publishing.run()
 
-    def grow(self, key: str, quantity: int) -> Entry:
+    def grow(self, key: str, quantity: int | str) -> Entry:
         """An event is counted and sealed into the one slot."""
         count(self.store, key, quantity)
         return self.follow()

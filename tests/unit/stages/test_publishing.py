@@ -10,7 +10,7 @@ from tallystick.domain.instant import HOUR, SECOND
 from tallystick.domain.publication import Answer, Outcome, State, landed_by
 from tallystick.domain.statement import Rejection
 from tallystick.stages.passing import one_pass
-from tallystick.stages.publishing import PAUSE
+from tallystick.stages.publishing import CHUNK, OUTAGE_MIN, PAUSE
 from tallystick.stages.targeting import SealLimits
 from tallystick.testing.contract.steps import report, seal, slot_of
 from tallystick.testing.factories import (
@@ -29,7 +29,7 @@ from tests.unit.stages.far_side import ANSWER_LOST, COUNTED, DELTA, LOST, SPRING
 each_route = pytest.mark.parametrize("route", [ABSOLUTE, DELTA], ids=lambda route: route.name)
 
 
-def desk(route=ABSOLUTE, *fates, quantity: int = 5) -> Desk:
+def desk(route=ABSOLUTE, *fates, quantity: int | str = 5) -> Desk:
     """A desk whose slot is due with a quantity."""
     made = Desk(route)
     made.far.fates = list(fates)
@@ -353,3 +353,34 @@ def test_a_refused_slot_is_tried_again_in_the_next_pass_and_not_in_this_one():
     told.run()
 
     assert len({publication.identifier for _, publication in told.far.sent}) == 2
+
+
+def test_a_key_that_is_not_accepted_ends_the_pass_and_is_told():
+    told = desk(ABSOLUTE, (False, Answer(Outcome.DENIED, "no permission")))
+
+    summary = told.run()
+
+    assert (summary.denied, summary.is_clean, len(told.far.sent)) == ("no permission", False, 1)
+
+
+def test_a_provider_that_is_away_is_not_asked_for_every_slot():
+    told = Desk()
+    for n in range(OUTAGE_MIN + CHUNK):
+        report(told.store, event("e1", tenant=f"t{n}"))
+        into = place(destination=f"cus_{n}", period=SPRING)
+        seal(told.store, aggregate_key(f"t{n}"), into=into)
+    told.far.fates = [LOST] * 1_000
+
+    summary = told.run()
+
+    assert (len(told.far.sent), summary.is_clean) == (CHUNK, False)
+
+
+def test_a_total_of_more_digits_than_the_provider_keeps_is_not_sent_and_told():
+    told = desk(ABSOLUTE, quantity="1234567890.1234567")
+
+    summary = told.run()
+
+    assert told.far.sent == []
+    (why,) = summary.stuck.values()
+    assert why.endswith("has more digits than the provider takes")
