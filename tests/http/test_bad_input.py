@@ -169,9 +169,9 @@ def test_a_gzip_bomb_is_refused_and_takes_no_memory(api: Api, content_type):
     ("body", "kind"),
     [
         (b"no gzip at all", "unreadable"),
-        (gzip.compress(b"[]")[:-6], "cut-off"),
+        (gzip.compress(b"[]", mtime=0)[:-6], "cut-off"),
         (b"", "cut-off"),
-        (gzip.compress(b"[]") + b"rubbish", "unreadable"),
+        (gzip.compress(b"[]", mtime=0) + b"rubbish", "unreadable"),
     ],
 )
 def test_a_broken_gzip_is_refused(api: Api, body, kind):
