@@ -336,7 +336,9 @@ def test_every_error_has_an_exit_code_and_no_traceback(error, code, capsys):
 
 
 def test_every_error_of_the_domain_is_in_the_list_above():
-    assert {kind.__name__ for kind in TallystickError.__subclasses__()} == {
+    # Other modules may have an error of their own below it (the demo has).
+    kinds = [k for k in TallystickError.__subclasses__() if k.__module__ == NotFound.__module__]
+    assert {kind.__name__ for kind in kinds} == {
         "InvalidReport",
         "InvalidSetting",
         "NotFound",
