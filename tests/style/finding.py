@@ -33,6 +33,7 @@ ENVIRONMENT_READS = frozenset({"os.environ", "os.environb", "os.getenv", "os.get
 VAGUE = frozenset(("data", "info", "handle", "process", "manager", "helper", "util", "job", "sync"))
 # Names that a technology chose and we override, and how the paths begin where we may.
 TECHNOLOGY_TERMS = {
+    "data_received": ("entrypoints/http/server",),  # asyncio
     "data_type": ("stores/dynamodb",),
     "handle": ("sandbox/server",),  # socketserver
     "handle_error": ("sandbox/server",),

@@ -32,6 +32,7 @@ from tallystick.entrypoints.cli import (
     providers,
     publications,
     recovery,
+    serve,
     switches,
     tenants,
     usage,
@@ -40,6 +41,7 @@ from tallystick.entrypoints.cli import (
 from tallystick.entrypoints.cli.context import CLEAN, INPUT_ERROR, NEEDS_A_PERSON, UNAVAILABLE
 
 COMMANDS: Final[tuple[ModuleType, ...]] = (
+    serve,
     importing,
     tenants,
     meters,

@@ -1,0 +1,100 @@
+"""The server around the API: it listens, loses patience with the silent, and drains at the end."""
+
+import asyncio
+import signal
+import socket
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tallystick.domain.errors import InvalidSetting
+
+HEADER_BYTES_MAX: Final = 64 * 1024
+HEADER_SECONDS: Final = 20
+LINGER_SECONDS: Final = 2
+KEEP_ALIVE_SECONDS: Final = 30
+DRAIN_SECONDS: Final = 20
+CONNECTIONS_MAX: Final = 4_096
+BACKLOG: Final = 2_048
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """A connection that must say what it wants within a time and a size.
+
+    The server's own limits begin when the headers are complete; these hold before that, and after
+    an answer that came before the body did.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._give(HEADER_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._header_bytes += len(data)
+        super().data_received(data)
+        if self._deadline is not None and self._header_bytes > HEADER_BYTES_MAX:
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._header_bytes = 0
+        self._give(HEADER_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        self._forget_deadline()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        is_early = self.cycle.more_body
+        super().on_response_complete()
+        if is_early:
+            # Not at once, or whoever is still sending would never see the answer.
+            self._give(LINGER_SECONDS)
+
+    def _give(self, seconds: int) -> None:
+        self._forget_deadline()
+        self._deadline = self.loop.call_later(seconds, self.transport.close)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; InvalidSetting says why not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise InvalidSetting(f"cannot listen on {host} port {port}: {error}") from error
+
+
+def run_server(api: ASGIApp, listening: socket.socket) -> None:
+    """Answer until SIGTERM or SIGINT, then take no more, finish what was begun, and return."""
+    config = uvicorn.Config(
+        api,
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    # The server raises the signal again when it has drained; by then there is nothing to do.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: None)
+    uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,102 @@
+"""The hourly loop: when it runs, what it does after a failure, and that two may run at once."""
+
+import pytest
+
+from tallystick.clock import FixedClock
+from tallystick.domain.errors import InvariantViolated, StoreUnavailable
+from tallystick.domain.instant import HOUR, MINUTE, parse_instant
+from tallystick.entrypoints.worker import HourlyLoop, next_pass
+
+GRACE = 5 * MINUTE
+
+
+def at(clock: str) -> int:
+    return parse_instant(f"2026-01-31T{clock}:00Z")
+
+
+@pytest.mark.parametrize(
+    ("after", "again", "following"),
+    [
+        ("12:00", False, "12:05"),
+        ("12:05", False, "12:50"),
+        ("12:49", False, "12:50"),
+        ("12:50", False, "12:55"),
+        ("12:55", False, "12:59"),
+        ("12:59", False, "13:05"),
+        ("12:05", True, "12:10"),
+        ("12:58", True, "12:59"),
+        ("12:04", True, "12:05"),
+        ("23:10", False, "23:50"),
+    ],
+)
+def test_a_pass_follows_each_hour_the_grace_and_the_early_slices(after, again, following):
+    assert next_pass(at(after), GRACE, again=again) == at(following)
+
+
+def test_a_grace_of_nothing_and_the_longest_grace_have_their_pass_each_hour():
+    assert next_pass(at("12:59"), 0, again=False) == at("13:00")
+    assert next_pass(at("12:05"), 30 * MINUTE, again=False) == at("12:30")
+
+
+AGAIN, DONE = "again", "done"
+
+
+class Passes:
+    """Stands in for a pass: takes six minutes, and ends the loop with the last outcome."""
+
+    def __init__(self, *outcomes: str | Exception, back: int = 0) -> None:
+        self.clock = FixedClock(at("12:20"))
+        self.outcomes = list(outcomes)
+        self.back = back
+        self.begun: list[int] = []
+        self.loop = HourlyLoop(self.one_pass, self.clock, grace=GRACE)
+
+    def one_pass(self) -> bool:
+        self.begun.append(self.clock.at)
+        self.clock.at += 6 * MINUTE - self.back
+        outcome = self.outcomes.pop(0)
+        if not self.outcomes:
+            self.loop._stopping.set()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome == AGAIN
+
+    def run(self) -> HourlyLoop:
+        self.loop.start()
+        self.loop._thread.join(10)
+        assert not self.outcomes
+        return self.loop
+
+
+def test_the_first_pass_is_at_once_and_what_is_due_is_tried_again():
+    passes = Passes(AGAIN, AGAIN, DONE)
+
+    passes.run()
+
+    assert passes.begun == [at("12:20"), at("12:26"), at("12:32")]
+
+
+def test_a_pass_that_fails_is_tried_again_and_shows_until_one_succeeds(capsys):
+    failing = Passes(StoreUnavailable("gone: a secret"))
+    mended = Passes(StoreUnavailable("gone"), ValueError("a bug"), DONE)
+
+    assert failing.run().trouble() == "the last pass failed"
+    assert "gone: a secret" in capsys.readouterr().err
+    assert mended.run().trouble() == ""
+
+
+def test_a_broken_promise_ends_the_loop():
+    passes = Passes(InvariantViolated("the books"), DONE)
+    passes.loop.start()
+    passes.loop._thread.join(10)
+
+    assert "no further pass" in passes.loop.trouble()
+    assert len(passes.begun) == 1
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_passes():
+    passes = Passes(DONE, DONE, DONE, back=30 * HOUR)
+
+    passes.run()
+
+    assert len(passes.begun) == 3
