@@ -3,7 +3,7 @@
 import pytest
 
 from tallystick.sandbox import Fault
-from tests.cli.billing import AFTER_TEN, EVENING, KEY, NEXT_MONTH, NINE, SENDS, TEN, seconds
+from tests.cli.billing import AFTER_TEN, BEGIN, EVENING, KEY, NEXT_MONTH, NINE, SENDS, TEN, seconds
 
 PERMISSIONS = ("rak_event_read", "rak_billing_meter_read", "rak_billing_meter_event_write")
 """What a restricted key needs to send and confirm, and no more."""
@@ -226,3 +226,28 @@ def test_a_slow_stripe_is_asked_by_several_senders_and_told_once(billing):
 
     assert billing.total("2026-09-01T00:00:00Z") == 6
     assert {row["state"] for row in billing.publications()} == {"accepted"}
+
+
+@pytest.mark.parametrize(
+    ("at", "sent"),
+    [
+        ("2026-09-30T23:49:59Z", 0),
+        ("2026-09-30T23:50:00Z", 5),
+        ("2026-09-30T23:58:00Z", 5),
+        ("2026-09-30T23:58:40Z", 0),
+    ],
+)
+def test_a_legacy_item_gets_its_last_hour_in_the_ten_minutes_before_its_period_ends(
+    billing, at, sent
+):
+    item = billing.shop.legacy_item()
+    last = "2026-09-30T23:30:00Z"
+    billing.shop.sandbox.set_time(seconds(last))
+    billing.run("meters", "add", "calls", "--code", "api_calls")
+    target = ("--stripe-subscription-item", item, "--publish-from", BEGIN)
+    billing.run("mappings", "add", "acme", "calls", *target)
+    billing.report("k1", 5, last)
+
+    billing.at(at, "run")
+
+    assert billing.shop.sandbox.record_total(item, seconds(NINE), seconds(NEXT_MONTH)) == sent

@@ -83,7 +83,7 @@ def typed(tmp_path):
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=120,
+            timeout=300,
         )
         return ran.stdout.replace(f":{port}", f":{PORT_TOLD}").split(AFTER)
 

@@ -81,7 +81,7 @@ def add(
         Parameter(negative="", help="DIMENSION=VALUE; the whole if not given. Repeatable."),
     ] = (),
     publish_from: Annotated[
-        str | None, Parameter(help="Older usage is never sent (RFC 3339); now if not given.")
+        str | None, Parameter(help="Windows that start before it are never sent; now if not given.")
     ] = None,
     boundary_hour: Annotated[
         Literal["refuse", "previous", "next"],
