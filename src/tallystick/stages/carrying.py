@@ -35,15 +35,14 @@ def carry(
 
 
 def _carry_slot(store: Store, targets: Targets, slot: Slot, now: int) -> int:
-    """Carry key by key; what could not be carried is left out, and the rest looked at anew."""
+    """Carry key by key, each looked at once, with the rest read anew each time."""
     if not slot.place.is_closed(now):
         return 0  # Too late to send, and yet open: what is carried could end in this very slot.
-    carried, left_out = 0, set[AggregateKey]()
-    while found := _undelivered(store, slot, left_out):
-        if _carry_one(store, targets, slot, found, left_out=left_out, now=now):
-            carried += 1
-        else:
-            left_out.add(found[0].key)
+    carried, looked_at = 0, set[AggregateKey]()
+    while found := _undelivered(store, slot, looked_at):
+        carried += _carry_one(store, targets, slot, found, left_out=looked_at, now=now)
+        # All of a key goes at once or none of it, so that no key is looked at twice.
+        looked_at.add(found[0].key)
     return carried
 
 
