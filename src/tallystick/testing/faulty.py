@@ -49,9 +49,11 @@ class _Gated:
         gate, call = self._gate, f"{self._name}.{name}"
 
         def gated(*args: object, **kwargs: object) -> object:
-            gate.before(call)
+            # A batch of nothing changes nothing: its own name keeps it from being aimed at.
+            named = f"{call} of nothing" if args and args[0] in ([], ()) else call
+            gate.before(named)
             result = method(*args, **kwargs)
-            gate.after(call)
+            gate.after(named)
             return result
 
         setattr(self, name, gated)

@@ -23,6 +23,7 @@ from tallystick.testing.simulation.settings import (
     drawn_customers,
     drawn_mappings,
     drawn_meters,
+    narrow_meter,
 )
 
 COMMON_FATES: Final[tuple[Fate, ...]] = tuple(
@@ -36,6 +37,7 @@ DELICATE: Final = (
     "outbox.slots_due",
     "outbox.intend",
     "outbox.advance",
+    "outbox.clear_due",
     "outbox.clear_due",
     "outbox.adjust",
     "publisher.send",
@@ -93,6 +95,7 @@ class Plan:
     misfortune: Misfortune
     workers: int
     store_faults: int
+    narrow: bool = False
     away: tuple[Window, ...] = ()
     """When no worker runs at all."""
     steps: tuple[Step, ...] = ()
@@ -112,28 +115,40 @@ class Plan:
         return next(c for c in self.customers if c.tenant == tenant)
 
 
-def drawn_plan(seed: int, *, exotic: bool = False, hours_max: int = 700) -> Plan:
-    """The world of a seed."""
+def drawn_plan(
+    seed: int, *, exotic: bool = False, hours_max: int = 700, narrow: bool = False
+) -> Plan:
+    """The world of a seed.
+
+    Some worlds are narrow, or all where asked: one customer and one meter, whose usage meets in a
+    few slots again and again, with several workers that fall asleep at the delicate calls.
+    """
     draws = Random(seed)
     start = draws.choice(STARTS) + draws.randrange(6) * HOUR
     hours = draws.choices((12, 30, 72, 200, 700), weights=(40, 40, 15, 4, 1))[0]
     hours = min(hours, hours_max)
-    # In a narrow world everything meets in few slots, again and again.
-    narrow = draws.random() < 0.3
-    customers = drawn_customers(draws, start, hours)[: 1 if narrow else None]
-    meters = drawn_meters(draws)[: 1 if narrow else None]
+    narrow = draws.random() < 0.3 or narrow
+    customers, meters = drawn_customers(draws, start, hours), drawn_meters(draws)
+    if narrow:
+        customers, meters = customers[:1], (narrow_meter(draws),)
     plan = Plan(
         seed=seed,
         start=start,
         hours=hours,
         customers=customers,
         meters=meters,
-        mappings=drawn_mappings(draws, customers, meters, start, hours),
+        mappings=drawn_mappings(draws, customers, meters, start, hours, narrow=narrow),
         reports=drawn_reports(
-            draws, customers, start, hours, draws.choice((20, 60, 150, 300)), narrow=narrow
+            draws,
+            customers,
+            start,
+            hours,
+            draws.choice((40, 120) if narrow else (20, 60, 150, 300)),
+            narrow=narrow,
         ),
-        misfortune=_drawn_misfortune(draws, customers, start, hours, exotic=exotic),
-        workers=draws.choice((1, 2, 2, 3)),
+        misfortune=_drawn_misfortune(draws, customers, start, hours, exotic=exotic, narrow=narrow),
+        workers=draws.choice((2, 3) if narrow else (1, 2, 2, 3)),
+        narrow=narrow,
         store_faults=draws.choice((0, 0, 20, 100)),
         away=_drawn_spans(draws, start, hours, 0.2, 60),
     )
@@ -141,7 +156,13 @@ def drawn_plan(seed: int, *, exotic: bool = False, hours_max: int = 700) -> Plan
 
 
 def _drawn_misfortune(
-    draws: Random, customers: tuple[Customer, ...], start: int, hours: int, *, exotic: bool
+    draws: Random,
+    customers: tuple[Customer, ...],
+    start: int,
+    hours: int,
+    *,
+    exotic: bool,
+    narrow: bool,
 ) -> Misfortune:
     kinds = draws.sample(COMMON_FATES, draws.randint(0, len(COMMON_FATES)))
     share = draws.choice((20, 60, 120))
@@ -152,7 +173,7 @@ def _drawn_misfortune(
     return Misfortune(
         fates=tuple(fates),
         reads_fail=draws.choice((0, 0, 100)),
-        lag_max=draws.choice((0, MINUTE, HOUR, 47 * HOUR)),
+        lag_max=draws.choice((0, 47 * HOUR) if narrow else (0, MINUTE, HOUR, 47 * HOUR)),
         outages=_drawn_spans(draws, start, hours, 0.3, 40),
         denials=_drawn_spans(draws, start, hours, 0.1, 6),
         unknown=tuple((cus, span) for span in _drawn_spans(draws, start, hours, 0.15, 20)),
@@ -186,9 +207,9 @@ def _drawn_steps(draws: Random, plan: Plan) -> Iterator[Step]:
 
 
 def _drawn_turns(draws: Random, plan: Plan) -> Iterator[Step]:
-    doomed = draws.choice((0.0, 0.1, 0.3))
-    busy = draws.choice((1, 1, 2, 4))
-    aimed = draws.random() < 0.7
+    doomed = 0.4 if plan.narrow else draws.choice((0.0, 0.1, 0.3))
+    busy = draws.choice((2, 4) if plan.narrow else (1, 1, 2, 4))
+    aimed = plan.narrow or draws.random() < 0.7
     dooms = draws.choice(((Doom.CRASH,), (Doom.SLEEP,), (Doom.CRASH, Doom.SLEEP)))
     for hour in range(plan.hours + 1):
         at = plan.start + hour * HOUR + draws.choice((0, 5 * MINUTE, 50 * MINUTE))
@@ -196,11 +217,14 @@ def _drawn_turns(draws: Random, plan: Plan) -> Iterator[Step]:
             at += draws.choice((0, SECOND, MINUTE, 10 * MINUTE))
             turn = Step(at=at, kind=Kind.TURN, subject=draws.randrange(plan.workers))
             if draws.random() < doomed:
-                port = draws.choice(("", *DELICATE)) if aimed else ""
-                call = draws.randint(1, 3 if port else draws.choice((4, 12, 40)))
-                turn = replace(turn, doom=draws.choice(dooms), call=call, port=port)
-                turn = replace(turn, after=draws.random() < 0.5)
+                turn = _doomed(draws, turn, draws.choice(dooms), aimed=aimed)
             yield _seeded(draws, turn)
+
+
+def _doomed(draws: Random, turn: Step, doom: Doom, *, aimed: bool) -> Step:
+    port = draws.choice(("", *DELICATE)) if aimed else ""
+    call = draws.choice((1, 1, 1, 2)) if port else draws.randint(1, draws.choice((4, 12, 40)))
+    return replace(turn, doom=doom, call=call, port=port, after=draws.random() < 0.5)
 
 
 def _seeded(draws: Random, step: Step) -> Step:

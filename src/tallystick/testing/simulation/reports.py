@@ -56,9 +56,11 @@ class _Style:
         self.is_negative = draws.random() < 0.5
         self.late_share = 0.9 if narrow else draws.choice((0.0, 0.1, 0.4))
         self.late_max = draws.choice((2 * HOUR, 3 * DAY, 20 * DAY, 40 * DAY))
+        if narrow:
+            self.late_max = draws.choice((6, 24, 60)) * HOUR
         self.duplicates = draws.choice((0.0, 0.2))
         self.conflicts = draws.choice((0.0, 0.05))
-        self.voids = draws.choice((0.0, 0.05, 0.2))
+        self.voids = draws.choice((0.2, 0.5) if narrow else (0.0, 0.05, 0.2))
 
     def lateness(self, draws: Random) -> int:
         if draws.random() < self.late_share:

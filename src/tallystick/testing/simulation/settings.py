@@ -90,6 +90,15 @@ def drawn_meters(draws: Random) -> tuple[Meter, ...]:
     return tuple(_drawn_meter(draws, n) for n in range(draws.choice((1, 2, 2, 3, 4, 5))))
 
 
+def narrow_meter(draws: Random) -> Meter:
+    """One whose totals come back to what they were, again and again."""
+    aggregation = draws.choice((Aggregation.SUM, Aggregation.COUNT, Aggregation.LATEST))
+    closed = draws.choice((Closed.HOLD, Closed.CARRY))
+    return Meter(
+        id="m0", code=draws.choice(CODES), aggregation=aggregation, negatives=True, closed=closed
+    )
+
+
 def _drawn_meter(draws: Random, n: int) -> Meter:
     aggregation = draws.choice((*Aggregation, Aggregation.SUM, Aggregation.COUNT))
     members = aggregation is Aggregation.UNIQUE_COUNT
@@ -113,8 +122,16 @@ def drawn_mappings(
     meters: tuple[Meter, ...],
     start: int,
     hours: int,
+    *,
+    narrow: bool = False,
 ) -> tuple[tuple[int, Mapping], ...]:
     """(when it is made, the mapping): most before the start, some late, some changed."""
+    if narrow:
+        since = start - 90 * DAY
+        one = _drawn_mapping(
+            draws, customers[0], meters[0], group=WHOLE, publish_from=since, effective_from=EARLIEST
+        )
+        return ((start, one),)
     found: list[tuple[int, Mapping]] = []
     for customer in customers:
         for meter in meters:

@@ -7,6 +7,7 @@ is parked on a baton; the world goes on and hands the baton back later. So a run
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -35,13 +36,29 @@ class Worker:
         self._mine = threading.Semaphore(0)
         self._worlds = threading.Semaphore(0)
         self._is_to_die = False
+        self._armed: Step | None = None
+        self._turns_slept_through = 0
 
     @property
     def is_asleep(self) -> bool:
         return self._pass is not None
 
     def turn(self, step: Step, work: Callable[[], None]) -> None:
-        """Begin a pass, or go on with the one it fell asleep in, until the step's doom."""
+        """Begin a pass, or go on with the one it fell asleep in, until the step's doom.
+
+        A doom that found no such call waits for one in the worker's next turns. A sleeper may
+        sleep through some.
+        """
+        if self._turns_slept_through > 0:
+            self._turns_slept_through -= 1
+            return
+        if step.doom is not Doom.NONE:
+            self._armed = step
+        if self._armed is not None:
+            armed = self._armed
+            step = replace(
+                step, doom=armed.doom, call=armed.call, port=armed.port, after=armed.after
+            )
         self._step, self._draws, self._calls = step, Random(step.seed), 0
         if self.is_asleep:
             self._hand_over()
@@ -56,6 +73,7 @@ class Worker:
 
     def die(self) -> None:
         """End a sleeper where it stands."""
+        self._turns_slept_through = 0
         if self.is_asleep:
             self._is_to_die = True
             self._hand_over()
@@ -107,10 +125,12 @@ class Worker:
             raise StoreUnavailable(f"{call} failed {'after' if after else 'before'} it was done")
 
     def _doom(self, doom: Doom) -> None:
+        self._armed = None
         if doom is Doom.CRASH:
             raise Crash
         if doom is Doom.SLEEP and self.is_asleep:
             self._note("sleep")
+            self._turns_slept_through = self._draws.choice((0, 0, 0, 3, 20))
             self._worlds.release()
             self._mine.acquire()
             if self._is_to_die:
