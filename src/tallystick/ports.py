@@ -158,8 +158,8 @@ class Ledger(Protocol):
         """Append each element's Entries (one, or a linked pair) to their chain.
 
         What becomes true: the Entries stand; each slot they allocate to exists, its total and
-        version are raised, it is due; the Aggregate is marked sealed. The Aggregate's due mark
-        is left alone.
+        version are raised, it is due; the Aggregate is marked sealed, and due: a writer that
+        slept may append an old total after somebody saw the new one and took the mark.
         On repeat: ALREADY, when Entries with these hashes stand there.
         On conflict: STALE, and nothing is written, unless the first Entry's line is the head's
         line + 1, its previous_hash the head's hash, its revision the key's last + 1, and its
@@ -200,9 +200,16 @@ class Outbox(Protocol):
         """Slots marked due, in order of key."""
 
     def slots(
-        self, *, route: str = "", destination: str = "", cursor: str = "", limit: int = PAGE
+        self,
+        *,
+        route: str = "",
+        destination: str = "",
+        starting: Window | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
     ) -> Page[Due]:
-        """All slots in order of key; of one route and destination, where given."""
+        """All slots in order of key; of one route and destination, and of those that start in the
+        window, where given."""
 
     def intend(self, batch: Sequence[Publication]) -> tuple[bool, ...]:
         """Store each publication as its slot's unsettled one, durably.

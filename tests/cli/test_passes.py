@@ -2,6 +2,7 @@
 
 import pytest
 
+from tallystick.domain.instant import HOUR, format_instant, parse_instant
 from tallystick.sandbox import Fault
 from tests.cli.billing import AFTER_TEN, BEGIN, EVENING, KEY, NEXT_MONTH, NINE, SENDS, TEN, seconds
 
@@ -204,6 +205,17 @@ def test_reconcile_holds_a_customer_whose_subscription_has_another_period(billed
 
 def doctor(billed) -> list[dict[str, object]]:
     return billed.at(NEXT_MONTH, "doctor", "--json").rows
+
+
+def test_a_run_compares_a_share_of_the_tenants_and_each_has_its_turn_within_a_week(billed):
+    plant(billed, 99)
+    begins = parse_instant(EVENING)
+    ran = [billed.at(format_instant(begins + HOUR * n), "run", "--json") for n in range(168)]
+
+    found = [row for run in ran for row in run.rows if "kind" in row]
+
+    assert [(row["kind"], row["theirs"]) for row in found] == [("provider_differs_from_slot", "99")]
+    assert [run.code for run in ran].count(1) == 1
 
 
 def test_without_a_key_only_our_own_half_is_compared(billed, monkeypatch):

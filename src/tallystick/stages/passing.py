@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tallystick.domain.errors import PublisherUnavailable
+from tallystick.domain.errors import PublisherMisconfigured, PublisherUnavailable
 from tallystick.stages.carrying import carry
 from tallystick.stages.publishing import Publishing, PublishSummary
 from tallystick.stages.sealing import SealSummary, seal
@@ -45,6 +45,7 @@ def _poll(publishing: Publishing) -> str:
     """Ask for late refusals; why the provider could not be asked, if so. Sending goes on then."""
     try:
         publishing.poll_rejections()
-    except PublisherUnavailable as error:
+    except (PublisherMisconfigured, PublisherUnavailable) as error:
+        # A key that may send need not be one that may read events.
         return str(error)
     return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.domain.errors import PublisherUnavailable
-from tallystick.domain.instant import DAY, EARLIEST, HOUR, parse_instant
+from tallystick.domain.instant import DAY, EARLIEST, HOUR, floor_hour, parse_instant
 from tallystick.domain.publication import (
     Answer,
     Limits,
@@ -29,6 +29,7 @@ from tallystick.domain.publication import (
 )
 from tallystick.domain.reading import Reading, adopted, verdicts
 from tallystick.domain.slot import Reads, Slot, reading_group
+from tallystick.domain.window import Window
 from tallystick.ports import Clock, Due, Publisher, Store
 from tallystick.stages.adopting import adopt_group, may_be_sent
 
@@ -278,11 +279,13 @@ class Publishing:
 
     def _whole_group(self, slot: Slot, group: str) -> list[Due]:
         key, route = slot.key, self.publisher.routes[slot.key.route]
+        hour = Window(floor_hour(key.start), floor_hour(key.start) + HOUR)
+        span = slot.place.period if route.reads is Reads.PERIOD else hour
         found: list[Due] = []
         cursor = ""
         while True:
             page = self.store.outbox.slots(
-                route=key.route, destination=key.destination, cursor=cursor
+                route=key.route, destination=key.destination, starting=span, cursor=cursor
             )
             found += (d for d in page.elements if reading_group(route, d.slot) == group)
             cursor = page.cursor

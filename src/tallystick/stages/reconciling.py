@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Final
+from zlib import crc32
 
 from tallystick.domain.discrepancy import Discrepancy, Kind
 from tallystick.domain.instant import HOUR
@@ -19,7 +21,7 @@ from tallystick.domain.quantity import ZERO, add, equal_as_read
 from tallystick.domain.slot import Mode, Reads, Route, Slot, reading_group
 from tallystick.domain.statement import InvoiceLine
 from tallystick.domain.window import Window
-from tallystick.ports import Due, Override, Publisher, Store
+from tallystick.ports import Due, Override, Page, Publisher, Store
 from tallystick.stages.publishing import HOLD
 from tallystick.stages.recounting import pages, recount, slot_faults, verify
 
@@ -28,6 +30,9 @@ READ_AT_ONCE: Final = 2_000
 
 BILL_LATENESS: Final = 2 * HOUR
 """How long after a slot's period closed its bill must have a finalised line."""
+
+SHARES: Final = 7 * 24
+"""Hours until every tenant has had its turn of the share that each run reconciles."""
 
 Line = tuple[str, str, Window]
 """A bill's line: destination, counter, period."""
@@ -55,6 +60,23 @@ class Reconciling:
         yield from verify(self.store, self.now)
         for one in pages(lambda cursor: self.store.outbox.slots(cursor=cursor)):
             yield from slot_faults(self.store, one.slot, self.now)
+
+    def share(self, parts: int = SHARES) -> Iterator[Discrepancy]:
+        """Some tenants' slots of this period against the provider: each hour others, all in
+        `parts` hours, so that a change behind our back is found within the read allowance."""
+        turn = self.now // HOUR % parts
+        for account in pages(lambda cursor: self.store.catalog.accounts(cursor=cursor)):
+            if crc32(account.tenant.id.encode()) % parts != turn:
+                continue
+            period = account.tenant.period_at(self.now)
+            for route, destination in sorted({(m.route, m.destination) for m in account.mappings}):
+                batch = list(pages(partial(self._slots_in, period, route, destination)))
+                yield from self._compared(batch, defaultdict(lambda: ZERO))
+
+    def _slots_in(self, period: Window, route: str, destination: str, cursor: str) -> Page[Due]:
+        return self.store.outbox.slots(
+            route=route, destination=destination, starting=period, cursor=cursor
+        )
 
     def provider(self) -> Iterator[Discrepancy]:
         """Every slot against its Entries and the provider; every closed period against its bill."""

@@ -48,29 +48,33 @@ def register(app: Cli) -> None:
         app.command(command, name=command.__name__.removeprefix("run_") or "run")
 
 
-def run(*, store: StoreOption = None, at: AtOption = None) -> int:
-    """One pass of the hourly work: seal what is due, publish it, read back what was published.
+def run(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOption = False) -> int:
+    """One pass of the hourly work: seal what is due, publish it, compare with the provider.
 
-    Safe at any time, twice, and at once. Exit code 1: a slot needs a person; 2: the provider
-    does not take our key; 3: the provider is away, and what is due stays due.
+    It compares what was published lately and, each hour, some other tenants; `reconcile` compares
+    everything. Safe at any time, twice, and at once. Exit code 1: something needs a person; 2: the
+    provider does not take our key; 3: the provider is away, and what is due stays due.
     """
     with open_app(store, at) as app, _progress() as on_progress:
         if not app.has_provider:
-            _tell_sealed(_seal(app, on_progress))
+            _tell_sealed(_seal(app, on_progress), as_json=as_json)
             say(f"Nothing was published: {NO_KEY}.")
-            return _show_differences(app, as_json=False)
+            return _show_differences(app, as_json=as_json)
         with ThreadPoolExecutor(SENDERS) as senders:
             done = one_pass(publishing_of(app, senders), limits_of(app), on_progress)
-        _tell_sealed(done.sealed)
+        _tell_sealed(done.sealed, as_json=as_json)
         if done.carried:
             say(f"Carried: {done.carried} quantities that their closed slots never delivered.")
-        return _tell_published(done.published)
+        code = _tell_published(done.published, as_json=as_json)
+        if done.published.paused or done.published.is_stopped or done.published.unread:
+            return code
+        return max(code, _show_discrepancies(reconciling_of(app).share(), as_json=as_json))
 
 
-def run_seal(*, store: StoreOption = None, at: AtOption = None) -> int:
+def run_seal(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOption = False) -> int:
     """Write what was counted and is due into the ledger; publish nothing."""
     with open_app(store, at) as app, _progress() as on_progress:
-        _tell_sealed(_seal(app, on_progress))
+        _tell_sealed(_seal(app, on_progress), as_json=as_json)
     return CLEAN
 
 
@@ -90,7 +94,8 @@ def run_publish(
                 say(f"Nothing was published: {NO_KEY}.")
             return _show_differences(app, as_json=as_json)
         with ThreadPoolExecutor(SENDERS) as senders, _progress() as on_progress:
-            return _tell_published(publishing_of(app, senders).run(on_progress))
+            summary = publishing_of(app, senders).run(on_progress)
+        return _tell_published(summary, as_json=as_json)
 
 
 def run_reconcile(
@@ -109,21 +114,28 @@ def run_reconcile(
     Exit code 1 if there is any.
     """
     with open_app(store, at) as app:
-        reconciling = Reconciling(
-            store=app.store, publisher=app.publisher, now=app.clock.now(), limits=LIMITS
-        )
+        reconciling = reconciling_of(app)
         if not app.has_provider:
             say(f"Only our own half was compared: {NO_KEY}.")
-            found = reconciling.our_half()
-        else:
-            found = reconciling.everything()
-        rows = map(_discrepancy_row, found)
-        count = show(rows, as_json=as_json, empty="No difference.")
+        found = reconciling.everything() if app.has_provider else reconciling.our_half()
+        code = _show_discrepancies(found, as_json=as_json, empty="No difference.")
         if repair:
             line = audit(app, "repair", "slots", who=None, why=why or "reconcile --repair")
             app.store.catalog.switch("repaired", format_instant(line.at), line)
             say(f"Repaired: {reconciling.repair()} slots are set again by the next publish.")
-    return NEEDS_A_PERSON if count else CLEAN
+    return code
+
+
+def _show_discrepancies(found: Iterator[Discrepancy], *, as_json: bool, empty: str = "") -> int:
+    return (
+        NEEDS_A_PERSON
+        if show(map(_discrepancy_row, found), as_json=as_json, empty=empty)
+        else CLEAN
+    )
+
+
+def reconciling_of(app: App) -> Reconciling:
+    return Reconciling(store=app.store, publisher=app.publisher, now=app.clock.now(), limits=LIMITS)
 
 
 def limits_of(app: App) -> SealLimits:
@@ -145,12 +157,40 @@ def _seal(app: App, on_progress: Callable[[int], None]) -> SealSummary:
     return seal(app.store, routes, app.clock.now(), limits=limits_of(app), on_progress=on_progress)
 
 
-def _tell_sealed(sealed: SealSummary) -> None:
+def _tell_sealed(sealed: SealSummary, *, as_json: bool) -> None:
+    if as_json:
+        row = {"entries": sealed.entries, "held": sealed.held, "looked_at": sealed.looked_at}
+        show([{"step": "seal", **row}], as_json=True)
+        return
     held = f", {sealed.held} of them held" if sealed.held else ""
     say(f"Sealed: {sealed.entries} entries of {sealed.looked_at} aggregates{held}.")
 
 
-def _tell_published(summary: PublishSummary) -> int:
+def _tell_published(summary: PublishSummary, *, as_json: bool) -> int:
+    if as_json:
+        show([_published_row(summary)], as_json=True)
+    else:
+        _say_published(summary)
+    if summary.denied:
+        return INPUT_ERROR
+    if summary.stuck:
+        return NEEDS_A_PERSON
+    return CLEAN if summary.is_clean else UNAVAILABLE
+
+
+def _published_row(summary: PublishSummary) -> Row:
+    return {
+        "step": "publish",
+        "outcomes": {str(what): count for what, count in summary.outcomes.items() if count},
+        "stuck": summary.stuck,
+        "denied": summary.denied,
+        "unread": summary.unread,
+        "paused": summary.paused,
+        "stopped": summary.is_stopped,
+    }
+
+
+def _say_published(summary: PublishSummary) -> None:
     if summary.paused:
         say("Publishing is paused (`tallystick resume`, or finish the restore).")
     counts = ", ".join(f"{n} {what}" for what, n in summary.outcomes.items() if n and what != MARK)
@@ -163,11 +203,6 @@ def _tell_published(summary: PublishSummary) -> int:
         say("The provider is away; what is due stays due for the next pass.")
     if summary.unread:
         say(f"Could not be read back: {summary.unread}")
-    if summary.denied:
-        return INPUT_ERROR
-    if summary.stuck:
-        return NEEDS_A_PERSON
-    return CLEAN if summary.is_clean else UNAVAILABLE
 
 
 def _show_differences(app: App, *, as_json: bool) -> int:

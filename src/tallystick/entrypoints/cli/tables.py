@@ -27,7 +27,7 @@ def show(rows: Iterable[Row], *, as_json: bool, empty: str = "Nothing to show.")
             piece = []
     if piece:
         _show_table(piece)
-    if not count:
+    if not count and empty:
         print(empty, file=sys.stderr)
     return count
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from tallystick.domain.publication import Publication
 from tallystick.domain.reading import confirmed_after
 from tallystick.domain.slot import Slot, SlotKey
+from tallystick.domain.window import Window
 from tallystick.ports import PAGE, Due, Page
 from tallystick.stores.memory.pages import page_of, slot_rank
 from tallystick.stores.memory.tables import Storage, Tables
@@ -27,13 +28,20 @@ class MemoryOutbox:
             return page_of(found, cursor, limit)
 
     def slots(
-        self, *, route: str = "", destination: str = "", cursor: str = "", limit: int = PAGE
+        self,
+        *,
+        route: str = "",
+        destination: str = "",
+        starting: Window | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
     ) -> Page[Due]:
         with self._storage.opened() as tables:
             found = (
                 (slot_rank(key), _due(tables, slot))
                 for key, slot in tables.slots.items()
                 if route in ("", key.route) and destination in ("", key.destination)
+                if starting is None or starting.contains(key.start)
             )
             return page_of(found, cursor, limit)
 

@@ -5,9 +5,11 @@ from functools import partial
 
 import apsw
 
+from tallystick.domain.instant import EARLIEST, LATEST
 from tallystick.domain.publication import Publication
 from tallystick.domain.reading import confirmed_after
 from tallystick.domain.slot import Slot, SlotKey
+from tallystick.domain.window import Window
 from tallystick.ports import PAGE, Due, Page
 from tallystick.stores.sqlite import outbox_statements as sql
 from tallystick.stores.sqlite.connection import Readers
@@ -39,9 +41,17 @@ class SqliteOutbox:
         return self._page(sql.SELECT_SLOTS_DUE, _after(cursor), limit)
 
     def slots(
-        self, *, route: str = "", destination: str = "", cursor: str = "", limit: int = PAGE
+        self,
+        *,
+        route: str = "",
+        destination: str = "",
+        starting: Window | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
     ) -> Page[Due]:
-        filters = {"of_route": route, "of_destination": destination}
+        start, end = (starting.start, starting.end) if starting else (EARLIEST, LATEST)
+        filters: dict[str, str | int] = {"of_route": route, "of_destination": destination}
+        filters |= {"since": start, "until": end}
         indexed = sql.SELECT_SLOTS_OF_DESTINATION if route and destination else sql.SELECT_SLOTS
         return self._page(indexed, {**_after(cursor), **filters}, limit)
 

@@ -31,6 +31,7 @@ SELECT_SLOTS: Final = """
     WHERE (s.route, s.account, s.destination, s.counter, s.start) >
         (:route, :account, :destination, :counter, :start)
         AND :of_route IN ('', s.route) AND :of_destination IN ('', s.destination)
+        AND s.start >= :since AND s.start < :until
     ORDER BY s.route, s.account, s.destination, s.counter, s.start LIMIT :limit
 """
 SELECT_SLOTS_OF_DESTINATION: Final = """
@@ -46,6 +47,7 @@ SELECT_SLOTS_OF_DESTINATION: Final = """
         LEFT JOIN publication AS p ON p.identifier = s.unsettled
     WHERE s.route = :of_route AND s.destination = :of_destination
         AND (s.account, s.counter, s.start) > (:account, :counter, :start)
+        AND s.start >= :since AND s.start < :until
     ORDER BY s.account, s.counter, s.start LIMIT :limit
 """
 SELECT_SLOT: Final = """

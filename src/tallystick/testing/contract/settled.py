@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from tallystick.domain.publication import State
 from tallystick.domain.slot import SlotKey
+from tallystick.domain.window import Window
 from tallystick.ports import Store
 from tallystick.testing.contract.hooks import StoreHooks
 from tallystick.testing.contract.steps import (
@@ -21,7 +22,9 @@ from tallystick.testing.contract.steps import (
 )
 from tallystick.testing.factories import (
     DELTA,
+    NEXT_HOUR,
     NOON,
+    THE_HOUR,
     aggregate_key,
     event,
     place,
@@ -141,6 +144,21 @@ class SettledContract(StoreHooks):
         assert found(route="delta") == [other.slot]
         assert found(destination="cus_beta") == [theirs.slot, other.slot]
         assert found(route="absolute", destination="cus_beta") == [theirs.slot]
+
+    def test_slots_are_found_by_the_window_that_they_start_in(self, store: Store) -> None:
+        report(store, event("e1"), event("e1", tenant="beta"))
+        ten, eleven = place(), place(at=NEXT_HOUR.start)
+        seal(store, into=ten)
+        seal(store, aggregate_key("beta"), into=eleven)
+
+        for route, destination in (("", ""), (ten.slot.route, ten.slot.destination)):
+
+            def found(window: Window, route: str = route, of: str = destination) -> list[SlotKey]:
+                listed = store.outbox.slots(route=route, destination=of, starting=window)
+                return [each.slot.key for each in listed.elements]
+
+            assert found(THE_HOUR) == [ten.slot]
+            assert found(NEXT_HOUR) == [eleven.slot]
 
     def test_publications_are_found_by_slot_identifier_and_state(self, store: Store) -> None:
         report(store, event("e1"), event("e1", tenant="beta"))
