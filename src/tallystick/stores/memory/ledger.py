@@ -163,4 +163,5 @@ def _write(tables: Tables, entry: Entry) -> None:
     tables.last[key] = entry
     tables.balances[_series(key), entry.period] = Balance(entry.billed, entry.allocated)
     if key in tables.aggregates:
-        tables.aggregates[key] = replace(tables.aggregates[key], sealed=True)
+        # Due again: a writer that slept may append an old total after the mark was taken.
+        tables.aggregates[key] = replace(tables.aggregates[key], sealed=True, due=True)

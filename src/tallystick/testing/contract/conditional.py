@@ -127,6 +127,15 @@ class ConditionalContract(StoreHooks):
 
         assert (find(store).sealed, find(store).due) == (True, True)
 
+    def test_append_marks_the_aggregate_due_again(self, store: Store) -> None:
+        count(store)
+        store.ledger.clear_due([(aggregate_key(), 1)])
+        assert due_keys(store) == []
+
+        seal(store)
+
+        assert due_keys(store) == [aggregate_key()]
+
     def test_a_mark_is_taken_at_the_position_that_was_read(self, store: Store) -> None:
         sealed(store)
 
