@@ -44,10 +44,8 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """An event with what it adds to each Aggregate, computed by the metering stage.
-
-    `body` and `origin` are kept as a dead letter should the event turn out to be a conflict.
-    """
+    """An event with what it adds to each Aggregate, computed by the metering stage. `body` and
+    `origin` are kept as a dead letter should the event turn out to be a conflict."""
 
     event: Event
     contributions: tuple[Contribution, ...] = ()
@@ -58,11 +56,8 @@ class Recording:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What became of one Recording: the receipt, and the Aggregates it changed (a duplicate and a
-    conflict: none).
-
-    `refused` is set where nothing was stored, because a total would overflow. Its receipt is then
-    CONFLICT, the only one that does not say counted.
-    """
+    conflict: none). `refused` is set where nothing was stored, because a total would overflow. Its
+    receipt is then CONFLICT, the only one that does not say counted."""
 
     receipt: Receipt
     aggregates: tuple[AggregateKey, ...] = ()
@@ -322,7 +317,7 @@ class DeadLetters(Protocol):
 
 
 class Keys(Protocol):
-    """API keys, found by the digest of their text."""
+    """API keys, found by the digest of their text. `touch` notes a use, never back in time."""
 
     def add(self, key: ApiKey, audit: Override, *, only_first: bool = False) -> bool:
         """Store a key and the audit line, in one write. False, and nothing is written, where its
@@ -336,8 +331,7 @@ class Keys(Protocol):
     def revoke(self, key_id: str, now: int, audit: Override) -> bool:
         """Mark a key revoked and write the audit line; False where no live one has this id."""
 
-    def touch(self, key_id: str, now: int) -> None:
-        """Note that the key was used; never back in time."""
+    def touch(self, key_id: str, now: int) -> None: ...
 
 
 class Store(Protocol):
