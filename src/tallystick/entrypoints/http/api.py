@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tallystick.domain.errors import InvalidSetting, NotFound, StoreUnavailable
 from tallystick.entrypoints.http.events import post_events, post_lago_batch
 from tallystick.entrypoints.http.health import healthz, readyz
+from tallystick.entrypoints.http.listings import list_events
+from tallystick.entrypoints.http.meters import create_meter, get_meter, list_meters
 from tallystick.entrypoints.http.problems import (
     Problem,
     not_found,
@@ -25,11 +27,18 @@ from tallystick.entrypoints.http.problems import (
     request_id,
     unavailable,
 )
+from tallystick.entrypoints.http.queries import get_query, post_query
 from tallystick.entrypoints.http.service import Service
 
 ROUTES: Final = (
     Route("/api/v1/events", post_events, methods=["POST"]),
+    Route("/api/v1/events", list_events, methods=["GET"]),
     Route("/api/v1/events/batch", post_lago_batch, methods=["POST"]),
+    Route("/api/v1/meters", list_meters, methods=["GET"]),
+    Route("/api/v1/meters", create_meter, methods=["POST"]),
+    Route("/api/v1/meters/{meter}", get_meter, methods=["GET"]),
+    Route("/api/v1/meters/{meter}/query", get_query, methods=["GET"]),
+    Route("/api/v1/meters/{meter}/query", post_query, methods=["POST"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
 )

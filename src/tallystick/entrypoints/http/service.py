@@ -15,7 +15,7 @@ from tallystick.entrypoints.http.access import Access
 from tallystick.entrypoints.http.bodies import Memory
 from tallystick.entrypoints.http.counting import Counting
 from tallystick.entrypoints.http.problems import overloaded
-from tallystick.stages.ingesting import intake_of
+from tallystick.stages.ingesting import Intake, intake_of
 
 T = TypeVar("T")
 
@@ -51,6 +51,10 @@ class Service:
 
     async def granted(self, request: Request, scope: Scope) -> ApiKey:
         return await self.access.granted(request, scope, self.in_thread)
+
+    def intake(self) -> Intake:
+        """One for a reading thread: the counting thread's remembers, and is that thread's own."""
+        return intake_of(self.app.store, auto_onboard=self.app.settings.auto_onboard)
 
     def close(self) -> None:
         """Let what is under way end. The store is closed by whoever opened it."""
