@@ -116,6 +116,8 @@ class Settled:
         straddles = route.hourly and mapping.boundary_hour == "refuse"
         if straddles and (period.start % HOUR or period.end % HOUR):
             return was_unmapped or entry.held in (BOUNDARY_HOUR, CLOSED)
+        if route.hourly and key.window.start - key.window.start % HOUR < period.start:
+            return True  # The hour is billed with the period before it, which closes at once.
         # A mapping is seen by the next pass, which may be long after it was made.
         seen_by = made_at + JUST_BEFORE if self.plan.is_calm else self.now
         seen_at = seen_by if was_unmapped else entry.sealed_at
@@ -158,18 +160,21 @@ class Settled:
         require(there <= known, f"the provider holds slots that we do not know: {there - known}")
 
     def _find_groups_in_doubt(self) -> None:
-        """A closed period's slots, of which only their sum can be read, with several in doubt.
+        """Slots of which only their sum can be read, with several in doubt at once.
 
-        Nothing can be sent into it, and the sum does not tell which of them arrived.
+        Nothing can be sent into a closed period any more, and a sum does not tell which arrived.
+        And of two slots of an hour that changed by as much, none can be told from the other.
         """
         groups: dict[str, list[Due]] = defaultdict(list)
         for one in self._slots():
-            route = ROUTES[one.slot.key.route]
-            if route.reads is Reads.PERIOD and one.slot.place.is_closed(self.now):
-                groups[reading_group(route, one.slot)].append(one)
+            groups[reading_group(ROUTES[one.slot.key.route], one.slot)].append(one)
         for members in groups.values():
-            doubtful = [d for d in members if _is_in_doubt(d)]
-            if len(doubtful) > 1 and not self.plan.is_calm:
+            route, place = ROUTES[members[0].slot.key.route], members[0].slot.place
+            by_period = route.reads is Reads.PERIOD
+            if by_period and (self.plan.is_calm or not place.is_closed(self.now)):
+                continue
+            doubtful = [d for d in members if _is_in_doubt(d) or (d.current and not by_period)]
+            if len(doubtful) > 1:
                 self.in_doubt |= {d.slot.key for d in members if d.current or d in doubtful}
 
     def _slots(self) -> Iterator[Due]:
@@ -178,7 +183,7 @@ class Settled:
     def _check_slot(self, one: Due) -> bool:
         slot = one.slot
         if slot.key in self.in_doubt:
-            self.notes["closed in doubt"] += 1
+            self.notes["in doubt with a neighbour"] += 1
             return True
         require(one.current is None, f"{slot.key} is still unsettled: {one.current}")
         holds = self.provider.total(slot.key)
