@@ -64,12 +64,12 @@ def days_of_24_hours(patch):
 
 
 def a_stale_append_is_accepted(patch):
-    patch.setattr(ledger, "_is_next", lambda *_: True)
+    patch.setattr(ledger, "_is_next", lambda *_, **__: True)
 
 
 def an_aggregates_mark_cleared_unseen(patch):
     def clear_due(self, sealed):
-        for key, _ in sealed:
+        for key, *_ in sealed:
             with self._storage.opened() as tables:
                 tables.aggregates[key] = replace(tables.aggregates[key], due=False)
 
@@ -80,7 +80,7 @@ def a_mark_cleared_before_the_append(patch):
     flush = sealing._Page.flush
 
     def cleared_first(self):
-        self.ledger.clear_due([(a.key, a.position) for a, _ in self.waiting])
+        self.ledger.clear_due([(a.key, a.position, a.marks) for a, _ in self.waiting])
         flush(self)
 
     patch.setattr(sealing._Page, "flush", cleared_first)
@@ -133,9 +133,9 @@ def two_unsettled_at_once(patch):
         tables.slots[slot.key] = replace(slot, unsettled=None)
         return stored(tables, publication)
 
-    def decide(slot, current, route, limits, now):
+    def decide(slot, current, *rest, **named):
         newer = current is not None and slot.total != current.total
-        return protocol.decide(slot, None if newer else current, route, limits, now)
+        return protocol.decide(slot, None if newer else current, *rest, **named)
 
     patch.setattr(outbox, "_intended", blind)
     patch.setattr(publishing, "decide", decide)
@@ -151,12 +151,12 @@ def a_slots_mark_cleared_unseen(patch):
 
 
 def no_end_of_resending(patch):
-    patch.setattr(protocol, "_may_send", lambda current, *_: current.resendable)
+    patch.setattr(protocol, "_may_send", lambda current, *_, **__: current.resendable)
 
 
 def a_takeover_skips_the_frozen_intent(patch):
-    def decide(slot, current, route, limits, now):
-        step = protocol.decide(slot, current, route, limits, now)
+    def decide(*arguments, **named):
+        step = protocol.decide(*arguments, **named)
         return Step.SUPERSEDE if step is Step.SEND else step
 
     def forgotten(current, slot):
@@ -203,7 +203,7 @@ def absence_believed_at_once(patch):
 
 
 def any_total_confirms(patch):
-    patch.setattr(evidence, "is_fresh", lambda *_: True)
+    patch.setattr(evidence, "is_fresh", lambda *_, **__: True)
 
 
 def a_sender_that_does_not_look_at_its_clock(patch):
