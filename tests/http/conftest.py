@@ -93,13 +93,14 @@ def make_api(tmp_path: Path) -> Iterator[Callable[..., Api]]:
         service = service_for(App(store=store, clock=clock, settings=settings or Settings()))
         client = TestClient(build_api(service), raise_server_exceptions=False)
         client.__enter__()
-        opened.append((client, store))
+        opened.append((client, store, service))
         return Api(client, store, clock, service)
 
     yield make
-    for client, store in opened:
+    for client, store, service in opened:
         client.__exit__(None, None, None)
         store.close()
+        assert service.memory.held == 0
 
 
 @pytest.fixture

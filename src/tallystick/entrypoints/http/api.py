@@ -16,6 +16,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tallystick.domain.errors import InvalidSetting, NotFound, StoreUnavailable
+from tallystick.entrypoints.http.books import (
+    get_lineage,
+    get_usage,
+    list_entries,
+    list_letters,
+    list_publications,
+    pause,
+    replay_letters,
+    resume,
+)
 from tallystick.entrypoints.http.events import post_events, post_lago_batch
 from tallystick.entrypoints.http.health import healthz, readyz
 from tallystick.entrypoints.http.listings import list_events
@@ -29,6 +39,12 @@ from tallystick.entrypoints.http.problems import (
 )
 from tallystick.entrypoints.http.queries import get_query, post_query
 from tallystick.entrypoints.http.service import Service
+from tallystick.entrypoints.http.tenants import (
+    change_tenant,
+    create_tenant,
+    get_tenant,
+    list_tenants,
+)
 
 ROUTES: Final = (
     Route("/api/v1/events", post_events, methods=["POST"]),
@@ -39,6 +55,18 @@ ROUTES: Final = (
     Route("/api/v1/meters/{meter}", get_meter, methods=["GET"]),
     Route("/api/v1/meters/{meter}/query", get_query, methods=["GET"]),
     Route("/api/v1/meters/{meter}/query", post_query, methods=["POST"]),
+    Route("/api/v1/tenants", list_tenants, methods=["GET"]),
+    Route("/api/v1/tenants", create_tenant, methods=["POST"]),
+    Route("/api/v1/tenants/{tenant}", get_tenant, methods=["GET"]),
+    Route("/api/v1/tenants/{tenant}", change_tenant, methods=["PUT"]),
+    Route("/api/v1/usage", get_usage, methods=["GET"]),
+    Route("/api/v1/ledger", list_entries, methods=["GET"]),
+    Route("/api/v1/publications", list_publications, methods=["GET"]),
+    Route("/api/v1/publications/{identifier}/lineage", get_lineage, methods=["GET"]),
+    Route("/api/v1/dead-letters", list_letters, methods=["GET"]),
+    Route("/api/v1/dead-letters/replay", replay_letters, methods=["POST"]),
+    Route("/api/v1/pause", pause, methods=["POST"]),
+    Route("/api/v1/resume", resume, methods=["POST"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
 )

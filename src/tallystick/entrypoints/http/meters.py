@@ -15,10 +15,8 @@ from tallystick.domain.instant import EARLIEST, format_instant
 from tallystick.domain.meter import Aggregation, Meter
 from tallystick.domain.tenant import check_name
 from tallystick.entrypoints.http.answers import json_response
-from tallystick.entrypoints.http.bodies import read_whole
-from tallystick.entrypoints.http.parameters import check_known
-from tallystick.entrypoints.http.problems import Problem, not_found, unreadable
-from tallystick.entrypoints.http.reading import JSON, media_type
+from tallystick.entrypoints.http.parameters import check_known, read_json
+from tallystick.entrypoints.http.problems import Problem, not_found
 from tallystick.entrypoints.http.service import Service, service_of
 from tallystick.ports import Catalog, Override
 from tallystick.stages.ingesting import replay
@@ -72,12 +70,7 @@ async def create_meter(request: Request) -> Response:
     """201; the same meter again changes nothing, another of its name is a conflict."""
     service = service_of(request)
     key = await service.granted(request, Scope.ADMIN)
-    if media_type(request.headers.get("content-type", "")) != JSON:
-        detail = f"Content-Type must be {JSON} here"
-        raise Problem(status=415, kind="unsupported-content", detail=detail)
-    body = await read_whole(request, service.memory)
-    service.memory.give_back(len(body))
-    wanted = _wanted(body)
+    wanted = _wanted(await read_json(request, _DECODER))
     await service.in_thread(lambda: _save(service, wanted, who=f"key {key.id}"))
     return json_response(
         _body(wanted), status=201, headers={"Location": f"/api/v1/meters/{wanted.id}"}
@@ -94,21 +87,20 @@ def known_meter(catalog: Catalog, name: str) -> Meter:
 
 def _save(service: Service, wanted: Meter, *, who: str) -> None:
     store, now = service.app.store, service.app.clock.now()
-    known = next((v for v in store.catalog.meters() if v[0].id == wanted.id), None)
-    if known is None:
-        line = Override(at=now, who=who, why="over HTTP", action="meters add", subject=wanted.id)
-        store.catalog.save(wanted, line)
-        replay(service.intake(), now, waits_for=f"code:{wanted.code}")
-    elif replace(known[-1], version=1, effective_from=EARLIEST) != wanted:
-        detail = f"there is a meter {wanted.id!r} of another definition"
-        raise Problem(status=409, kind="already-there", detail=detail)
+    with service.editing:
+        known = next((v for v in store.catalog.meters() if v[0].id == wanted.id), None)
+        if known and replace(known[-1], version=1, effective_from=EARLIEST) != wanted:
+            detail = f"there is a meter {wanted.id!r} of another definition"
+            raise Problem(status=409, kind="already-there", detail=detail)
+        if known is None:
+            line = Override(
+                at=now, who=who, why="over HTTP", action="meters add", subject=wanted.id
+            )
+            store.catalog.save(wanted, line)
+    replay(service.intake(), now, waits_for=f"code:{wanted.code}")
 
 
-def _wanted(body: bytes) -> Meter:
-    try:
-        sent = _DECODER.decode(body)
-    except (UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
-        raise unreadable(f"the body is no meter: {error}") from error
+def _wanted(sent: NewMeter) -> Meter:
     aggregation = KINDS.get(sent.aggregation.upper())
     if aggregation is None:
         raise _invalid("/aggregation", f"must be one of {', '.join(KINDS)}")

@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 from starlette.requests import Request
 
 from tallystick.domain.api_key import ApiKey
 from tallystick.domain.instant import EARLIEST, LATEST, parse_instant
 from tallystick.domain.window import Window
-from tallystick.entrypoints.http.problems import invalid_parameter, not_found
+from tallystick.entrypoints.http.bodies import read_whole
+from tallystick.entrypoints.http.problems import Problem, invalid_parameter, not_found, unreadable
+from tallystick.entrypoints.http.reading import JSON, media_type
+from tallystick.entrypoints.http.service import service_of
+
+T = TypeVar("T")
 
 CURSOR_MAX: Final = 4_096
 
@@ -57,6 +63,20 @@ def cursor(request: Request) -> str:
     if text and not isinstance(place, list):
         raise invalid_parameter("cursor", "is none of ours; begin without one")
     return text
+
+
+async def read_json(request: Request, decoder: "msgspec.json.Decoder[T]") -> T:
+    """A setting's body; a field that nobody knows is refused."""
+    service = service_of(request)
+    if media_type(request.headers.get("content-type", "")) != JSON:
+        detail = f"Content-Type must be {JSON} here"
+        raise Problem(status=415, kind="unsupported-content", detail=detail)
+    body = await read_whole(request, service.memory)
+    service.memory.give_back(len(body))
+    try:
+        return decoder.decode(body)
+    except (UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
+        raise unreadable(f"the body cannot be meant: {error}") from error
 
 
 def tenants_seen(key: ApiKey, asked: Iterable[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ NOTHING_MORE: Final[Mapping[str, object]] = MappingProxyType({})
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "already-there": "It is there already",
+        "changed-meanwhile": "It is not what you read",
         "cut-off": "The request ended too early",
         "idempotency-key-required": "A report without a key of its own",
         "invalid-parameter": "A parameter that cannot be meant",
@@ -26,6 +27,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "not-found": "There is no such thing",
         "out-of-order": "Something broke here",
         "overloaded": "Too much at once",
+        "precondition-required": "Say what you read",
         "scope-missing": "This key may not do that",
         "too-large": "Too much in one request",
         "too-slow": "The request did not arrive",

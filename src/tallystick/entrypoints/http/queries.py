@@ -15,10 +15,14 @@ from tallystick.domain.instant import EARLIEST, LATEST, format_instant
 from tallystick.domain.meter import Meter
 from tallystick.domain.quantity import format_quantity
 from tallystick.domain.tenant import check_zone
-from tallystick.entrypoints.http.bodies import read_whole
 from tallystick.entrypoints.http.meters import known_meter
-from tallystick.entrypoints.http.parameters import check_known, span, tenants_seen
-from tallystick.entrypoints.http.problems import invalid_parameter, unreadable
+from tallystick.entrypoints.http.parameters import (
+    check_known,
+    read_json,
+    span,
+    tenants_seen,
+)
+from tallystick.entrypoints.http.problems import invalid_parameter
 from tallystick.entrypoints.http.service import service_of
 from tallystick.stages.querying import Query, Row, Size, ask
 
@@ -74,12 +78,7 @@ async def get_query(request: Request) -> Response:
 async def post_query(request: Request) -> Response:
     service = service_of(request)
     key = await service.granted(request, Scope.READ)
-    body = await read_whole(request, service.memory)
-    service.memory.give_back(len(body))
-    try:
-        asked = _DECODER.decode(body)
-    except (UnicodeDecodeError, RecursionError, msgspec.MsgspecError) as error:
-        raise unreadable(f"the body is no query: {error}") from error
+    asked = await read_json(request, _DECODER)
     return await _answered(request, key, asked)
 
 

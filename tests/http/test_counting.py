@@ -1,0 +1,150 @@
+"""Between requests and the store: groups, strict ones apart, and nothing left behind."""
+
+import asyncio
+import threading
+
+import pytest
+from starlette.requests import Request
+
+from tallystick.domain.errors import StoreUnavailable
+from tallystick.entrypoints.http.bodies import Memory, read_whole
+from tallystick.entrypoints.http.counting import Counting, Uncountable
+from tallystick.entrypoints.http.problems import Problem
+from tallystick.stages.ingesting import Report
+from tests.http.conftest import Api, native
+
+
+def reports(*ids: str, tenant: str = "acme") -> list[Report]:
+    return [Report(origin="a test", body={**native(id_, 1), "TenantID": tenant}) for id_ in ids]
+
+
+def at_once(counting: Counting, *asked: tuple[list[Report], bool]) -> list[object]:
+    """All asked for before the first is counted; what each was answered."""
+
+    async def gathered() -> list[object]:
+        calls = (counting.count(found, strict=strict) for found, strict in asked)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    return asyncio.run(gathered())
+
+
+@pytest.fixture
+def groups(api: Api, monkeypatch) -> list[int]:
+    """How many events each call of the store recorded."""
+    sizes: list[int] = []
+    record = api.store.events.record
+
+    def counted(batch, now):
+        sizes.append(len(batch))
+        return record(batch, now)
+
+    monkeypatch.setattr(api.store.events, "record", counted)
+    return sizes
+
+
+def test_requests_that_wait_share_a_call_of_the_store(api: Api, groups: list[int]):
+    asked = [(reports(f"a{n}", f"b{n}"), False) for n in range(50)]
+
+    answers = at_once(api.service.counting, *asked)
+
+    assert groups == [100]
+    assert [len(answer) for answer in answers] == [2] * 50
+    assert api.service.counting._reports_waiting == 0
+
+
+def test_a_call_of_the_store_has_its_limit(api: Api, groups: list[int]):
+    asked = [(reports(*(f"{n}.{m}" for m in range(400))), False) for n in range(4)]
+
+    at_once(api.service.counting, *asked)
+
+    assert groups == [800, 800]
+
+
+def test_a_strict_request_shares_with_nobody(api: Api, groups: list[int]):
+    first, bad, last = at_once(
+        api.service.counting,
+        (reports("a"), False),
+        (reports("b") + reports("c", tenant="nobody"), True),
+        (reports("d"), False),
+    )
+
+    assert isinstance(bad, Uncountable)
+    assert (len(first), len(last)) == (1, 1)
+    assert (api.value(), api.letters()) == (2, [])
+
+
+def test_what_one_request_brings_on_hits_no_other(api: Api, monkeypatch):
+    record = api.store.events.record
+
+    def broken(batch, now):
+        if any(recording.event.key == "poison" for recording in batch):
+            raise ZeroDivisionError
+        return record(batch, now)
+
+    monkeypatch.setattr(api.store.events, "record", broken)
+
+    before, poison, after = at_once(
+        api.service.counting,
+        (reports("a"), False),
+        (reports("poison"), False),
+        (reports("b"), False),
+    )
+
+    assert isinstance(poison, ZeroDivisionError)
+    assert (len(before), len(after), api.value()) == (1, 1, 2)
+
+
+def test_a_store_that_is_away_answers_all_of_a_group(api: Api, monkeypatch):
+    calls = []
+
+    def away(batch, now):
+        calls.append(batch)
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(api.store.events, "record", away)
+
+    answers = at_once(api.service.counting, (reports("a"), False), (reports("b"), False))
+
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
+    assert len(calls) == 1
+
+
+def test_who_stops_waiting_takes_nobody_along(api: Api, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    record = api.store.events.record
+
+    def slow(batch, now):
+        begun.set()
+        go_on.wait(10)
+        return record(batch, now)
+
+    monkeypatch.setattr(api.store.events, "record", slow)
+
+    async def cancelled_and_other() -> int:
+        first = asyncio.create_task(api.service.counting.count(reports("a")))
+        await asyncio.to_thread(begun.wait, 10)
+        first.cancel()
+        second = asyncio.create_task(api.service.counting.count(reports("b")))
+        go_on.set()
+        return len(await second)
+
+    assert asyncio.run(cancelled_and_other()) == 1
+    assert api.value() == 2
+
+
+@pytest.mark.parametrize("last", [b"x" * 9_000_000, None])
+def test_memory_is_given_back_however_a_body_ends(last: bytes | None):
+    pieces = [b"x" * 1_000, b"x" * 1_000, last]
+
+    async def receive():
+        piece = pieces.pop(0)
+        if piece is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": piece, "more_body": True}
+
+    memory = Memory()
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(Problem):
+        asyncio.run(read_whole(request, memory))
+
+    assert memory.held == 0
