@@ -198,16 +198,33 @@ class Publishing:
         now, routes = self.clock.now(), self.publisher.routes
         fresh = [
             intended(one.slot, routes[one.slot.key.route], self.store.incarnation, self.limits, now)
-            for one in due
+            for one in self._still(due, Step.INTEND, now)
         ]
         stored = self.store.outbox.intend(fresh)
         return [publication for publication, ours in zip(fresh, stored, strict=True) if ours]
 
     def _claim(self, due: Sequence[Due]) -> list[Publication]:
         now = self.clock.now()
-        pairs = [(p, claimed(p, self.limits, now)) for p in (d.current for d in due) if p]
+        still = self._still(due, Step.SEND, now)
+        pairs = [(p, claimed(p, self.limits, now)) for p in (d.current for d in still) if p]
         stored = self.store.outbox.advance(pairs)
         return [after for (_, after), ours in zip(pairs, stored, strict=True) if ours]
+
+    def _still(self, due: Sequence[Due], step: Step, now: int) -> list[Due]:
+        """Those for which the step is still right by the clock.
+
+        Hours may have passed since it was decided, in reading, sending, or asleep: a resend under
+        a claim of now would then reach a provider that has forgotten the identifier.
+        """
+        routes, ahead = self.publisher.routes, self.publisher.clock_ahead()
+        return [
+            one
+            for one in due
+            if decide(
+                one.slot, one.current, routes[one.slot.key.route], self.limits, now, ahead=ahead
+            )
+            is step
+        ]
 
     def _supersede(self, due: Iterable[Due], now: int) -> bool:
         pairs = [(p, superseded(p, now)) for p in (d.current for d in due) if p]
