@@ -161,8 +161,8 @@ class Ledger(Protocol):
         position not before the key's last Entry's (and after it, where delta is not zero).
         """
 
-    def clear_due(self, sealed: Sequence[tuple[AggregateKey, int]]) -> None:
-        """Take the due mark from each Aggregate whose position is still the one given."""
+    def clear_due(self, sealed: Sequence[tuple[AggregateKey, int, int]]) -> None:
+        """Take the due mark from each Aggregate whose position and marks are still those given."""
 
     def entries(
         self,

@@ -48,7 +48,7 @@ def test_a_copy_goes_its_own_way():
 
     count(copy, "e2", 2)
     seal(copy)
-    copy.ledger.clear_due([(aggregate_key(), 2)])
+    copy.ledger.clear_due([(aggregate_key(), 2, 0)])
     assert content(store) == before
     count(store, "e3", 3)
     assert len(content(copy)["events"]) == 2

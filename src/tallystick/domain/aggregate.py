@@ -60,7 +60,8 @@ EMPTY = Tally()
 class Aggregate:
     """A Tally with its place and its position: how many changes it has seen.
 
-    `sealed` says whether the ledger has an Entry of it; `due` whether it may have changed since.
+    `sealed` says whether the ledger has an Entry of it; `due` whether it may have changed since,
+    or a mapping was saved that covers it; `marks` counts those mappings, since they are no changes.
     """
 
     key: AggregateKey
@@ -73,6 +74,7 @@ class Aggregate:
     position: int
     sealed: bool = False
     due: bool = True
+    marks: int = 0
 
     @property
     def value(self) -> Decimal:

@@ -7,6 +7,7 @@ average) states its rounding.
 import re
 from decimal import (
     ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
     Context,
     Decimal,
     DecimalException,
@@ -146,8 +147,12 @@ def quotient(total: Decimal, count: int) -> Decimal:
 
 
 def rounded_whole(number: Decimal) -> Decimal:
-    """The nearest whole number, half to even."""
-    return plain(number.quantize(ONE, context=_ROUNDING))
+    """The nearest whole number, half up (away from zero).
+
+    So that taking a whole number away never changes how the rest is rounded, as half to even
+    would: what is carried out of a closed period is whole.
+    """
+    return plain(number.quantize(ONE, rounding=ROUND_HALF_UP, context=_ROUNDING))
 
 
 def significant_digits(number: Decimal) -> int:

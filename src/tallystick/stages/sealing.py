@@ -129,7 +129,7 @@ class _Page:
     waiting: list[tuple[Aggregate, tuple[Entry, ...]]] = field(default_factory=list)
     heads: dict[tuple[str, str], Head] = field(default_factory=dict)
     balances: dict[tuple[str, str, str, Window], Balance] = field(default_factory=dict)
-    unchanged: list[tuple[AggregateKey, int]] = field(default_factory=list)
+    unchanged: list[tuple[AggregateKey, int, int]] = field(default_factory=list)
     kept: set[AggregateKey] = field(default_factory=set)
     summary: SealSummary = SealSummary()
 
@@ -146,7 +146,7 @@ class _Page:
         if waits:
             self.kept.add(aggregate.key)
         if not entries:
-            self.unchanged.append((aggregate.key, aggregate.position))
+            self.unchanged.append((aggregate.key, aggregate.position, aggregate.marks))
             return
         self.waiting.append((aggregate, entries))
         for entry in entries:
@@ -163,7 +163,7 @@ class _Page:
             if outcome is Appended.STALE:
                 self.summary = self.summary.plus(SealSummary(stale=1))
                 continue
-            cleared.append((aggregate.key, aggregate.position))
+            cleared.append((aggregate.key, aggregate.position, aggregate.marks))
             held = sum(1 for entry in entries if entry.held)
             self.summary = self.summary.plus(SealSummary(entries=len(entries), held=held))
         self.ledger.clear_due([one for one in cleared if one[0] not in self.kept])

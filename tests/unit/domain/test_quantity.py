@@ -155,10 +155,17 @@ def test_a_total_of_more_than_38_digits_overflows_instead_of_rounding():
 
 @pytest.mark.parametrize(
     ("number", "whole"),
-    [("0.5", 0), ("1.5", 2), ("2.5", 2), ("-0.5", 0), ("2.51", 3), ("-2.5", -2)],
+    [("0.5", 1), ("1.5", 2), ("2.5", 3), ("-0.5", -1), ("2.49", 2), ("-2.5", -3)],
 )
-def test_whole_numbers_are_rounded_half_to_even(number, whole):
+def test_whole_numbers_are_rounded_half_up(number, whole):
     assert str(rounded_whole(Decimal(number))) == str(whole)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.sampled_from(["0", "0.5", "0.51"]))
+def test_taking_whole_numbers_away_never_changes_how_the_rest_is_rounded(left, taken, fraction):
+    rest = Decimal(left) + Decimal(fraction)
+
+    assert rounded_whole(rest + taken) - taken == rounded_whole(rest)
 
 
 @given(TOTALS, TOTALS)

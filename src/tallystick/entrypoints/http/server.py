@@ -28,6 +28,7 @@ class PatientProtocol(HttpToolsProtocol):
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _is_in_headers = False
     _header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -39,17 +40,19 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._header_bytes += len(data)
         super().data_received(data)
-        if self._deadline is not None and self._header_bytes > HEADER_BYTES_MAX:
-            self.transport.close()
+        if self._is_in_headers:
+            self._header_bytes += len(data)
+            if self._header_bytes > HEADER_BYTES_MAX:
+                self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._header_bytes = 0
+        self._is_in_headers, self._header_bytes = True, 0
         self._give(HEADER_SECONDS)
 
     def on_headers_complete(self) -> None:
+        self._is_in_headers = False
         self._forget_deadline()
         super().on_headers_complete()
 

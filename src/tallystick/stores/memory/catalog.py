@@ -93,5 +93,5 @@ def _mapped(tables: Tables, mapping: Mapping) -> bool:
     tables.mappings[place] = mapping
     for key, aggregate in tables.aggregates.items():
         if (key.tenant, key.meter) == (mapping.tenant, mapping.meter):
-            tables.aggregates[key] = replace(aggregate, due=True)
+            tables.aggregates[key] = replace(aggregate, due=True, marks=aggregate.marks + 1)
     return True

@@ -59,11 +59,11 @@ class MemoryLedger:
                 appended.append(_appended(tables, entries))
         return tuple(appended)
 
-    def clear_due(self, sealed: Sequence[tuple[AggregateKey, int]]) -> None:
-        for key, position in sealed:
+    def clear_due(self, sealed: Sequence[tuple[AggregateKey, int, int]]) -> None:
+        for key, *read in sealed:
             with self._storage.opened() as tables:
                 aggregate = tables.aggregates.get(key)
-                if aggregate is not None and aggregate.position == position:
+                if aggregate is not None and [aggregate.position, aggregate.marks] == read:
                     tables.aggregates[key] = replace(aggregate, due=False)
 
     def entries(

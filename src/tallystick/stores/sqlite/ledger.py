@@ -124,8 +124,8 @@ class SqliteLedger:
             return ()
         return self._writer.write(partial(append_all, batch=batch))
 
-    def clear_due(self, sealed: Sequence[tuple[AggregateKey, int]]) -> None:
-        rows = [(*key_row(key), position) for key, position in sealed]
+    def clear_due(self, sealed: Sequence[tuple[AggregateKey, int, int]]) -> None:
+        rows = [(*key_row(key), position, marks) for key, position, marks in sealed]
 
         def part(db: apsw.Connection) -> None:
             db.executemany(sql.CLEAR_AGGREGATE_DUE, rows)

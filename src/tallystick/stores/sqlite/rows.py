@@ -60,7 +60,8 @@ def key_row(key: AggregateKey) -> Row:
 def aggregate_of(row: Row) -> Aggregate:
     """From the columns of `aggregate` in their order, `id` left out."""
     tenant, meter, group, start, end, aggregation, span, period_start, period_end = row[:9]
-    closed, version, count, total, extreme, latest_at, latest_key, position, sealed, due = row[9:]
+    closed, version, count, total, extreme, latest_at, latest_key, position, *flags = row[9:]
+    sealed, due, marks = flags
     return Aggregate(
         key=AggregateKey(tenant, meter, group, Window(start, end)),
         aggregation=Aggregation(aggregation),
@@ -78,6 +79,7 @@ def aggregate_of(row: Row) -> Aggregate:
         position=position,
         sealed=bool(sealed),
         due=bool(due),
+        marks=marks,
     )
 
 

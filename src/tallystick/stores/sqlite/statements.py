@@ -103,21 +103,21 @@ SELECT_IS_VOIDED: Final = """
 SELECT_AGGREGATE: Final = """
     SELECT id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
         period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
-        latest_key, position, is_sealed, is_due
+        latest_key, position, is_sealed, is_due, marks
     FROM aggregate
     WHERE tenant = ? AND meter = ? AND dimensions = ? AND window_start = ? AND window_end = ?
 """
 SELECT_AGGREGATE_WITH_ID: Final = """
     SELECT id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
         period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
-        latest_key, position, is_sealed, is_due
+        latest_key, position, is_sealed, is_due, marks
     FROM aggregate
     WHERE id = ?
 """
 SELECT_AGGREGATES: Final = """
     SELECT id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
         period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
-        latest_key, position, is_sealed, is_due
+        latest_key, position, is_sealed, is_due, marks
     FROM aggregate
     WHERE (tenant, meter, dimensions, window_start, window_end) > (?, ?, ?, ?, ?)
         AND window_start < ? AND window_end > ? AND ? IN ('', meter)
@@ -126,7 +126,7 @@ SELECT_AGGREGATES: Final = """
 SELECT_AGGREGATES_OF_TENANT: Final = """
     SELECT id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
         period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
-        latest_key, position, is_sealed, is_due
+        latest_key, position, is_sealed, is_due, marks
     FROM aggregate
     WHERE tenant = ? AND (meter, dimensions, window_start, window_end) > (?, ?, ?, ?)
         AND window_start < ? AND window_end > ?
@@ -135,7 +135,7 @@ SELECT_AGGREGATES_OF_TENANT: Final = """
 SELECT_AGGREGATES_OF_METER: Final = """
     SELECT id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
         period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
-        latest_key, position, is_sealed, is_due
+        latest_key, position, is_sealed, is_due, marks
     FROM aggregate
     WHERE tenant = ? AND meter = ? AND (dimensions, window_start, window_end) > (?, ?, ?)
         AND window_start < ? AND window_end > ?
@@ -144,7 +144,7 @@ SELECT_AGGREGATES_OF_METER: Final = """
 SELECT_AGGREGATES_DUE: Final = """
     SELECT id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
         period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
-        latest_key, position, is_sealed, is_due, first_sealed_at
+        latest_key, position, is_sealed, is_due, marks, first_sealed_at
     FROM aggregate INDEXED BY aggregate_due
     WHERE is_due = 1 AND (first_sealed_at, id) > (?, ?) AND first_sealed_at <= ?
     ORDER BY first_sealed_at, id LIMIT ?
@@ -152,14 +152,14 @@ SELECT_AGGREGATES_DUE: Final = """
 CLEAR_AGGREGATE_DUE: Final = """
     UPDATE aggregate SET is_due = 0
     WHERE tenant = ? AND meter = ? AND dimensions = ? AND window_start = ? AND window_end = ?
-        AND position = ?
+        AND position = ? AND marks = ?
 """
 SEAL_AGGREGATE: Final = """
     UPDATE aggregate SET is_sealed = 1, is_due = 1
     WHERE tenant = ? AND meter = ? AND dimensions = ? AND window_start = ? AND window_end = ?
 """
 MARK_AGGREGATES_OF_METER_DUE: Final = """
-    UPDATE aggregate SET is_due = 1 WHERE tenant = ? AND meter = ? AND is_due = 0
+    UPDATE aggregate SET is_due = 1, marks = marks + 1 WHERE tenant = ? AND meter = ?
 """
 
 SELECT_CHANGES: Final = """

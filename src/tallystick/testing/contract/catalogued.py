@@ -12,9 +12,10 @@ from tallystick.domain.period import Interval, Unit
 from tallystick.domain.tenant import Tenant, Terms
 from tallystick.ports import Account, Store
 from tallystick.testing.contract.hooks import StoreHooks
-from tallystick.testing.contract.steps import count
+from tallystick.testing.contract.steps import count, due_keys, find
 from tallystick.testing.factories import (
     NOON,
+    aggregate_key,
     dead_letter,
     event,
     mapping,
@@ -242,3 +243,16 @@ class CataloguedContract(StoreHooks):
         store.renew_incarnation("elsewhere")
 
         assert store.incarnation == "elsewhere"
+
+    def test_a_mapping_saved_since_keeps_the_mark(self, store: Store) -> None:
+        """Whoever sealed without it slept, and clears what he saw before it came."""
+        count(store)
+        read = find(store)
+
+        store.catalog.save(mapping(), override())
+        store.ledger.clear_due([(read.key, read.position, read.marks)])
+        assert due_keys(store) == [aggregate_key()]
+
+        read = find(store)
+        store.ledger.clear_due([(read.key, read.position, read.marks)])
+        assert due_keys(store) == []

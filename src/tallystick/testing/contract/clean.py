@@ -38,7 +38,7 @@ WRITES: Mapping[str, Callable[[Store], object]] = MappingProxyType(
     {
         "record": lambda s: s.events.record([recording(event())], NOON),
         "append": lambda s: s.ledger.append([ENTRIES]),
-        "clear_due of aggregates": lambda s: s.ledger.clear_due([(aggregate_key(), 1)]),
+        "clear_due of aggregates": lambda s: s.ledger.clear_due([(aggregate_key(), 1, 0)]),
         "intend": lambda s: s.outbox.intend([PUBLICATION]),
         "advance": lambda s: s.outbox.advance([(PUBLICATION, settled(PUBLICATION))]),
         "clear_due of slots": lambda s: s.outbox.clear_due([SLOT]),

@@ -222,7 +222,7 @@ class ConcurrentContract(StoreHooks):
                 if i:
                     count(mine, f"late {n}")
                 else:
-                    mine.ledger.clear_due([(aggregate_key(), position)])
+                    mine.ledger.clear_due([(aggregate_key(), position, 0)])
 
             self.race(store, act, threads=2)
 
@@ -278,7 +278,8 @@ class ConcurrentContract(StoreHooks):
                     for aggregate in mine.ledger.aggregates_due(NOON).elements:
                         new = next_of(mine, aggregate.key)
                         mine.ledger.append([new] if new else [])
-                        mine.ledger.clear_due([(aggregate.key, aggregate.position)])
+                        seen = (aggregate.key, aggregate.position, aggregate.marks)
+                        mine.ledger.clear_due([seen])
 
         self.race(store, act, threads=4)
 

@@ -129,7 +129,7 @@ class ConditionalContract(StoreHooks):
 
     def test_append_marks_the_aggregate_due_again(self, store: Store) -> None:
         count(store)
-        store.ledger.clear_due([(aggregate_key(), 1)])
+        store.ledger.clear_due([(aggregate_key(), 1, 0)])
         assert due_keys(store) == []
 
         seal(store)
@@ -139,7 +139,7 @@ class ConditionalContract(StoreHooks):
     def test_a_mark_is_taken_at_the_position_that_was_read(self, store: Store) -> None:
         sealed(store)
 
-        store.ledger.clear_due([(aggregate_key(), 1)])
+        store.ledger.clear_due([(aggregate_key(), 1, 0)])
 
         assert not find(store).due
         assert find(store).sealed
@@ -149,15 +149,15 @@ class ConditionalContract(StoreHooks):
         sealed(store)
         count(store, "e2")
 
-        store.ledger.clear_due([(aggregate_key(), 1)])
+        store.ledger.clear_due([(aggregate_key(), 1, 0)])
         assert due_keys(store) == [aggregate_key()]
 
-        store.ledger.clear_due([(aggregate_key(), 3)])
+        store.ledger.clear_due([(aggregate_key(), 3, 0)])
         assert due_keys(store) == [aggregate_key()]
 
     def test_a_later_event_marks_a_cleared_aggregate(self, store: Store) -> None:
         sealed(store)
-        store.ledger.clear_due([(aggregate_key(), 1)])
+        store.ledger.clear_due([(aggregate_key(), 1, 0)])
 
         count(store, "e2")
 
@@ -167,7 +167,7 @@ class ConditionalContract(StoreHooks):
         told = event("e1"), event("e2", occurred_at=ELEVEN)
         report(store, *told, meters=(meter(), meter("other")))
         report(store, event("e1", tenant="beta"))
-        store.ledger.clear_due([(key, 1) for key in due_keys(store)])
+        store.ledger.clear_due([(key, 1, 0) for key in due_keys(store)])
 
         store.catalog.save(mapping(), override())
 
@@ -175,7 +175,7 @@ class ConditionalContract(StoreHooks):
 
     def test_a_tenant_and_a_meter_mark_nothing(self, store: Store) -> None:
         count(store)
-        store.ledger.clear_due([(aggregate_key(), 1)])
+        store.ledger.clear_due([(aggregate_key(), 1, 0)])
 
         store.catalog.save(tenant(), override())
         store.catalog.save(meter(), override())

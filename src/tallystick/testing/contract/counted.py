@@ -145,7 +145,7 @@ class CountedContract(StoreHooks):
     def test_a_void_takes_out_what_was_counted(self, store: Store) -> None:
         count(store, "e1", 5)
         count(store, "e2", 3)
-        store.ledger.clear_due([(aggregate_key(), 2)])
+        store.ledger.clear_due([(aggregate_key(), 2, 0)])
 
         (voided,) = report(store, event("v1", voids="e1"))
 

@@ -60,7 +60,7 @@ class IdempotentContract(StoreHooks):
 
     def test_a_duplicate_does_not_mark_due_again(self, store: Store) -> None:
         sealed(store)
-        store.ledger.clear_due([(aggregate_key(), 1)])
+        store.ledger.clear_due([(aggregate_key(), 1, 0)])
 
         count(store, "e1", 5)
 
@@ -165,7 +165,7 @@ class IdempotentContract(StoreHooks):
         publish(store)
 
         for _ in range(2):
-            store.ledger.clear_due([(aggregate_key(), 1)])
+            store.ledger.clear_due([(aggregate_key(), 1, 0)])
             store.outbox.clear_due([slot_of(store)])
 
         assert not find(store).due
@@ -175,7 +175,7 @@ class IdempotentContract(StoreHooks):
         sealed(store)
         absent = replace(slot_of(store), place=place(destination="cus_absent"))
 
-        store.ledger.clear_due([(aggregate_key("nobody"), 1)])
+        store.ledger.clear_due([(aggregate_key("nobody"), 1, 0)])
         store.outbox.clear_due([absent])
 
         assert len(aggregates(store)) == 1

@@ -130,7 +130,7 @@ class IsolatedContract(StoreHooks):
     @each_alike
     def test_settings_are_ones_own(self, store: Store, other: str) -> None:
         report(store, event("e1"), event("e1", tenant=other))
-        store.ledger.clear_due([(key, 1) for key in due_keys(store)])
+        store.ledger.clear_due([(key, 1, 0) for key in due_keys(store)])
         for name in ("acme", other):
             store.catalog.save(tenant(name), override())
 

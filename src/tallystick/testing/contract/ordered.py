@@ -174,7 +174,7 @@ class OrderedContract(StoreHooks):
         found = []
         for page in self._walk(partial(store.ledger.aggregates_due, TEN + HOUR), 2):
             found += [aggregate.key.tenant for aggregate in page]
-            store.ledger.clear_due([(aggregate.key, 1) for aggregate in page])
+            store.ledger.clear_due([(aggregate.key, 1, 0) for aggregate in page])
 
         assert found == list(NAMES)
         assert due_keys(store) == []

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from tallystick.domain.aggregate import AggregateKey
@@ -132,7 +132,7 @@ class Settled:
         goal = max(billed, NOTHING)
         routes = {m.route for _, m in self.plan.mappings if (m.tenant, m.meter) == series[:2]}
         whole = any(ROUTES[route].whole_numbers for route in routes)
-        rounded = goal.quantize(Decimal(1), rounding=ROUND_HALF_EVEN)
+        rounded = goal.quantize(Decimal(1), rounding=ROUND_HALF_UP)
         if allocated == goal or (whole and allocated == rounded):
             return
         if whole and len(routes) > 1 and abs(allocated - goal) < 1:

@@ -62,6 +62,7 @@ CREATE TABLE aggregate (
     position INTEGER NOT NULL,
     is_sealed INTEGER NOT NULL,
     is_due INTEGER NOT NULL,
+    marks INTEGER NOT NULL DEFAULT 0,
     first_sealed_at INTEGER NOT NULL,
     is_kept_apart INTEGER NOT NULL
 ) STRICT;
