@@ -16,7 +16,11 @@ PROGRAM = "import sys; from tallystick.entrypoints.cli import main; sys.exit(mai
 IMPATIENT = """
 from tallystick.entrypoints.http import bodies, server
 server.HEADER_SECONDS = bodies.SILENCE_SECONDS = 1
+"""
+NARROW = """
+from tallystick.entrypoints.http import server
 server.HEADER_BYTES_MAX = 4096
+server.LINGER_SECONDS = 1
 """
 
 

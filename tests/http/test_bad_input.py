@@ -8,12 +8,14 @@ import tracemalloc
 import pytest
 from starlette.requests import Request
 
+from tallystick.config import Settings
 from tallystick.domain.api_key import Scope
 from tallystick.domain.errors import StoreUnavailable
+from tallystick.domain.meter import Meter
 from tallystick.entrypoints.http import bodies, counting
 from tallystick.entrypoints.http.problems import TITLES
 from tallystick.stages.decoding import REPORT_BYTES_MAX
-from tests.http.conftest import Api, cloud_event, counts, native
+from tests.http.conftest import AUDIT, Api, cloud_event, counts, native
 
 LINES = "application/x-ndjson"
 MIB = 1024 * 1024
@@ -277,6 +279,20 @@ def test_a_strict_request_that_can_be_counted_is(api: Api):
 
     assert counts(response) == {"recorded": 2, "duplicate": 1}
     assert api.value() == 10
+
+
+def test_a_strict_request_makes_tenants_only_if_all_can_be_counted(make_api):
+    api = make_api(Settings(auto_onboard=True))
+    api.store.catalog.save(Meter(id="requests", code="requests"), AUDIT)
+    unknown = {**native("b"), "ProductCode": "nothing", "TenantID": "beta"}
+
+    refused = api.post([native("a"), unknown], "/api/v1/events?strict=true")
+    assert refused.json()["errors"][0]["code"] == "unknown_code"
+    assert api.store.catalog.accounts().elements == ()
+
+    taken = api.post(native("a"), "/api/v1/events?strict=true")
+    assert counts(taken) == {"recorded": 1}
+    assert api.value() == 5
 
 
 def test_a_strict_single_report_is_pointed_into_without_an_index(api: Api):

@@ -108,6 +108,7 @@ def rows(api: Api, path: str) -> list[tuple[object, ...]]:
         ("tokens/query?from=2026-01-30T10:16:00Z&to=2026-01-30T10:50:00Z", [
             ("01-30T10:16", None, Decimal("9.5"))
         ]),
+        ("tokens/query?from=2026-01-30T10:16:00Z", [("01-30T10:16", None, Decimal("14.5"))]),
         ("people/query", [("01-30T10:00", None, 2)]),
         ("people/query?windowSize=DAY", [("01-30T00:00", None, 2), ("01-31T00:00", None, 1)]),
         ("mean/query?windowSize=DAY&subject=acme", [

@@ -6,13 +6,14 @@ import signal
 import socket
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tallystick.bootstrap import open_store
 from tallystick.entrypoints.cli import main
-from tests.http.served import IMPATIENT, Served, report, serving
+from tests.http.served import IMPATIENT, NARROW, Served, report, serving
 
 
 @pytest.fixture
@@ -77,10 +78,23 @@ def test_half_a_request_and_then_silence_is_ended(folder: Path):
             with served.connected() as connection:
                 connection.sendall(sent.encode())
                 assert answer in until_closed(connection)
-        with served.connected() as connection:
-            connection.sendall(head.encode() + b"X: " + b"x" * 8_000)
-            assert until_closed(connection) == b""
         assert served.request("GET", "/healthz")[0] == 200
+
+
+def test_headers_without_end_and_a_body_after_its_answer_are_ended(folder: Path):
+    with serving(folder, prelude=NARROW) as served:
+        with served.connected() as connection:
+            connection.settimeout(5)
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 8_000)
+            assert until_closed(connection) == b""
+        with served.connected() as connection:
+            connection.sendall(
+                f"POST /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.key}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {2**30}\r\n\r\n".encode()
+            )
+            assert b" 413 " in connection.recv(4_096)
+            with pytest.raises(OSError, match=r"reset|[Bb]roken"):
+                _trickle(connection, seconds=5)
 
 
 def test_a_request_that_is_under_way_at_the_end_is_finished(folder: Path):
@@ -100,6 +114,13 @@ def test_a_request_that_is_under_way_at_the_end_is_finished(folder: Path):
             assert b" 204 " in connection.recv(4_096)
         assert served.end() == 0
     assert len(stored_keys(folder)) == 100
+
+
+def _trickle(connection: socket.socket, *, seconds: int) -> None:
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        connection.sendall(b"x")
+        time.sleep(0.1)
 
 
 def until_closed(connection: socket.socket) -> bytes:
@@ -128,6 +149,10 @@ class Reporter(threading.Thread):
 
     def run(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=20)
+        with closing(connection):
+            self._report(connection)
+
+    def _report(self, connection: http.client.HTTPConnection) -> None:
         names = {"authorization": f"Bearer {self.key_text}", "content-type": "application/json"}
         for number in range(100_000):
             key = f"{self.prefix}.{number}"
