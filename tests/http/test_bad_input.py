@@ -8,14 +8,12 @@ import tracemalloc
 import pytest
 from starlette.requests import Request
 
-from tallystick.config import Settings
 from tallystick.domain.api_key import Scope
 from tallystick.domain.errors import StoreUnavailable
-from tallystick.domain.meter import Meter
 from tallystick.entrypoints.http import bodies, counting
 from tallystick.entrypoints.http.problems import TITLES
 from tallystick.stages.decoding import REPORT_BYTES_MAX
-from tests.http.conftest import AUDIT, Api, cloud_event, counts, native
+from tests.http.conftest import Api, cloud_event, counts, native
 
 LINES = "application/x-ndjson"
 MIB = 1024 * 1024
@@ -244,67 +242,6 @@ def test_an_unknown_path_and_a_wrong_method_are_problems_too(api: Api):
     wrong = api.client.delete("/api/v1/events/batch")
     assert problem(wrong) == (405, "method-not-allowed")
     assert wrong.headers["allow"] == "POST"
-
-
-# ── Strict ────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    ("bad", "code", "pointer"),
-    [
-        (native("b", "much"), "invalid_quantity", "/1/Quantity"),
-        ({**native("b"), "TenantID": "nobody"}, "unknown_tenant", "/1/tenant"),
-        ({**native("b"), "ProductCode": "nothing"}, "unknown_code", "/1/code"),
-        (native("b", 5, Timestamp=1_769_990_000_000), "in_the_future", "/1/occurred_at"),
-        (native("a", 6), "conflict", "/1"),
-        (native("old", 6), "conflict", "/1"),
-        (7, "not_an_object", "/1"),
-    ],
-)
-def test_a_strict_request_stores_all_or_nothing(api: Api, bad, code, pointer):
-    api.post(native("old", 1))
-
-    response = api.post([native("a"), bad], "/api/v1/events?strict=true")
-
-    assert problem(response) == (422, "not-countable")
-    (error,) = response.json()["errors"]
-    assert (error["code"], error["pointer"]) == (code, pointer)
-    assert (api.value(), api.letters()) == (1, [])
-
-
-def test_a_strict_request_that_can_be_counted_is(api: Api):
-    body = [native("a"), native("a"), native("b")]
-
-    response = api.post(body, "/api/v1/events?strict=true")
-
-    assert counts(response) == {"recorded": 2, "duplicate": 1}
-    assert api.value() == 10
-
-
-def test_a_strict_request_makes_tenants_only_if_all_can_be_counted(make_api):
-    api = make_api(Settings(auto_onboard=True))
-    api.store.catalog.save(Meter(id="requests", code="requests"), AUDIT)
-    unknown = {**native("b"), "ProductCode": "nothing", "TenantID": "beta"}
-
-    refused = api.post([native("a"), unknown], "/api/v1/events?strict=true")
-    assert refused.json()["errors"][0]["code"] == "unknown_code"
-    assert api.store.catalog.accounts().elements == ()
-
-    taken = api.post(native("a"), "/api/v1/events?strict=true")
-    assert counts(taken) == {"recorded": 1}
-    assert api.value() == 5
-
-
-def test_a_strict_single_report_is_pointed_into_without_an_index(api: Api):
-    response = api.post(native("a", "much"), "/api/v1/events?strict=1")
-
-    assert response.json()["errors"][0]["pointer"] == "/Quantity"
-
-
-def test_lines_cannot_be_strict(api: Api):
-    response = api.post(b"{}", "/api/v1/events?strict=true", content_type=LINES)
-
-    assert problem(response) == (400, "invalid-parameter")
 
 
 # ── A store that is away, and one that is behind ──────────────────────────────────────────────────

@@ -30,6 +30,7 @@ from tallystick.entrypoints.http.events import post_events, post_lago_batch
 from tallystick.entrypoints.http.health import healthz, readyz
 from tallystick.entrypoints.http.listings import list_events
 from tallystick.entrypoints.http.meters import create_meter, get_meter, list_meters
+from tallystick.entrypoints.http.openapi import document, get_openapi
 from tallystick.entrypoints.http.problems import (
     Problem,
     not_found,
@@ -67,6 +68,7 @@ ROUTES: Final = (
     Route("/api/v1/dead-letters/replay", replay_letters, methods=["POST"]),
     Route("/api/v1/pause", pause, methods=["POST"]),
     Route("/api/v1/resume", resume, methods=["POST"]),
+    Route("/openapi.json", get_openapi, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
 )
@@ -93,6 +95,7 @@ def build_api(service: Service) -> ASGIApp:
         lifespan=lifespan,
     )
     api.state.service = service
+    api.state.openapi = document(ROUTES)
     return Wrapping(api)
 
 

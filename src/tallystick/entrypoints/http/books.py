@@ -37,6 +37,10 @@ from tallystick.stages.tracing import Lineage, trace
 LIMIT: Final = 100
 LIMIT_MAX: Final = 1_000
 TOTALS_MAX: Final = 10_000
+LETTERS: Final = ("all", "cursor", "limit", "tenant", "waits_for")
+PUBLICATIONS: Final = ("cursor", "limit", "unsettled")
+ENTRIES: Final = ("cursor", "limit", "meter", "tenant")
+USAGE: Final = ("by", "from", "groups", "meter", "tenant", "to")
 
 
 class Reason(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,7 +69,7 @@ async def get_usage(request: Request) -> Response:
     """Totals by window, day, period or in all, of one tenant and meter where they are named."""
     service = service_of(request)
     key = await service.granted(request, Scope.READ)
-    check_known(request, ("by", "from", "groups", "meter", "tenant", "to"))
+    check_known(request, USAGE)
     names = request.query_params
     by = names.get("by", By.PERIOD)
     if by not in list(By):
@@ -85,7 +89,7 @@ async def list_entries(request: Request) -> Response:
     """The ledger's lines by tenant, meter and line."""
     service = service_of(request)
     key = await service.granted(request, Scope.READ)
-    check_known(request, ("cursor", "limit", "meter", "tenant"))
+    check_known(request, ENTRIES)
     tenant, meter = _tenant_asked(request, key), request.query_params.get("meter", "")
     limit, after = number(request, "limit", default=LIMIT, most=LIMIT_MAX), cursor(request)
     ledger = service.app.store.ledger
@@ -99,7 +103,7 @@ async def list_publications(request: Request) -> Response:
     """What the provider was told. Tenants may share a slot, so a tenant's key sees none of it."""
     service = service_of(request)
     _check_unbound(await service.granted(request, Scope.READ))
-    check_known(request, ("cursor", "limit", "unsettled"))
+    check_known(request, PUBLICATIONS)
     limit, after = number(request, "limit", default=LIMIT, most=LIMIT_MAX), cursor(request)
     unsettled, outbox = flag(request, "unsettled"), service.app.store.outbox
     page = await service.in_thread(
@@ -121,7 +125,7 @@ async def list_letters(request: Request) -> Response:
     """Dead letters in the order they were kept; only open ones unless `?all=true`."""
     service = service_of(request)
     key = await service.granted(request, Scope.READ)
-    check_known(request, ("all", "cursor", "limit", "tenant", "waits_for"))
+    check_known(request, LETTERS)
     tenant, waits_for = _tenant_asked(request, key), request.query_params.get("waits_for", "")
     limit, after = number(request, "limit", default=LIMIT, most=LIMIT_MAX), cursor(request)
     is_open, letters = not flag(request, "all"), service.app.store.dead_letters

@@ -59,6 +59,7 @@ async def list_meters(request: Request) -> Response:
 
 
 async def get_meter(request: Request) -> Response:
+    """A meter in its newest version."""
     service = service_of(request)
     await service.granted(request, Scope.READ)
     name = request.path_params["meter"]

@@ -59,6 +59,7 @@ _DECODER: Final = msgspec.json.Decoder(Asked)
 
 
 async def get_query(request: Request) -> Response:
+    """What a meter came to, by window, tenant and dimension; JSON, or CSV by `Accept`."""
     service = service_of(request)
     key = await service.granted(request, Scope.READ)
     check_known(request, PARAMETERS)
@@ -76,6 +77,7 @@ async def get_query(request: Request) -> Response:
 
 
 async def post_query(request: Request) -> Response:
+    """The same, asked by a body."""
     service = service_of(request)
     key = await service.granted(request, Scope.READ)
     asked = await read_json(request, _DECODER)

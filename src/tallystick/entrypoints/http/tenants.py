@@ -67,6 +67,7 @@ async def list_tenants(request: Request) -> Response:
 
 
 async def get_tenant(request: Request) -> Response:
+    """A tenant with all its terms, and the ETag that an edit needs."""
     service = service_of(request)
     key = await service.granted(request, Scope.READ)
     name = request.path_params["tenant"]

@@ -1,0 +1,186 @@
+"""The OpenAPI 3.1 document, made from the routes and what is written down about each here."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tallystick import __version__
+from tallystick.domain.api_key import Scope
+from tallystick.entrypoints.http import books, listings, meters, queries, tenants
+from tallystick.entrypoints.http.problems import PROBLEM_TYPE
+from tallystick.entrypoints.http.reading import CLOUD_EVENT, CLOUD_EVENTS, JSON
+
+LINES: Final = "application/x-ndjson"
+REFUSED: Final = (400, 401, 403, 404, 408, 413, 415, 503)
+PAGE: Final = ("cursor", "limit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What is to be known of one route beside its path: `answers` are the successes."""
+
+    scope: Scope | None = None
+    query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    body: type[msgspec.Struct] | None = None
+    body_types: tuple[str, ...] = ()
+    answers: tuple[int, ...] = (200,)
+    refusals: tuple[int, ...] = ()
+
+
+READ, ADMIN, PUBLISH = Scope.READ, Scope.ADMIN, Scope.PUBLISH
+SENT: Final = ("strict", "receipts")
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "post_events": Operation(
+        scope=Scope.INGEST,
+        query=SENT,
+        headers=("Idempotency-Key", "Prefer", "Content-Encoding"),
+        body_types=(JSON, CLOUD_EVENT, CLOUD_EVENTS, LINES),
+        answers=(200, 204),
+        refusals=(422,),
+    ),
+    "post_lago_batch": Operation(
+        scope=Scope.INGEST, query=SENT, body_types=(JSON,), refusals=(422,)
+    ),
+    "list_events": Operation(scope=READ, query=listings.PARAMETERS),
+    "list_meters": Operation(scope=READ, query=meters.LISTING),
+    "create_meter": Operation(
+        scope=ADMIN, body=meters.NewMeter, body_types=(JSON,), answers=(201,), refusals=(409,)
+    ),
+    "get_meter": Operation(scope=READ),
+    "get_query": Operation(scope=READ, query=queries.PARAMETERS),
+    "post_query": Operation(scope=READ, body=queries.Asked, body_types=(JSON,)),
+    "list_tenants": Operation(scope=READ, query=PAGE),
+    "create_tenant": Operation(
+        scope=ADMIN,
+        body=tenants.NewTenant,
+        body_types=(JSON,),
+        answers=(200, 201),
+        refusals=(409,),
+    ),
+    "get_tenant": Operation(scope=READ),
+    "change_tenant": Operation(
+        scope=ADMIN,
+        headers=("If-Match",),
+        body=tenants.Terming,
+        body_types=(JSON,),
+        refusals=(412, 428),
+    ),
+    "get_usage": Operation(scope=READ, query=books.USAGE),
+    "list_entries": Operation(scope=READ, query=books.ENTRIES),
+    "list_publications": Operation(scope=READ, query=books.PUBLICATIONS),
+    "get_lineage": Operation(scope=READ),
+    "list_letters": Operation(scope=READ, query=books.LETTERS),
+    "replay_letters": Operation(scope=ADMIN, body=books.Replay, body_types=(JSON,)),
+    "pause": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
+    "resume": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
+    "healthz": Operation(),
+    "readyz": Operation(answers=(200, 503)),
+    "get_openapi": Operation(),
+}
+"""By the name of the function that answers."""
+
+
+def document(routes: tuple[Route, ...]) -> dict[str, object]:
+    """The whole document."""
+    bodies = [o.body for o in OPERATIONS.values() if o.body is not None]
+    _, schemas = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
+    paths: dict[str, dict[str, object]] = {}
+    for route in routes:
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            paths.setdefault(route.path, {})[method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tallystick",
+            "version": __version__,
+            "summary": "Count every usage event once, and tell the billing provider once.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas, "Problem": PROBLEM},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+PROBLEM: Final[Mapping[str, object]] = {
+    "title": "Problem",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "format": "uri"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def _operation(route: Route) -> dict[str, object]:
+    name = route.endpoint.__name__
+    known = OPERATIONS[name]
+    told = " ".join((route.endpoint.__doc__ or "").split())
+    found: dict[str, object] = {"operationId": name}
+    if told:
+        found["description"] = told
+    parameters = _parameters(route, known)
+    if parameters:
+        found["parameters"] = parameters
+    if known.body_types:
+        found["requestBody"] = _request_body(known)
+    found["responses"] = _responses(known)
+    if known.scope is not None:
+        found["security"] = [{"key": []}]
+        found["x-scope"] = str(known.scope)
+    return found
+
+
+def _parameters(route: Route, known: Operation) -> list[dict[str, object]]:
+    places = {"path": tuple(route.param_convertors), "query": known.query, "header": known.headers}
+    return [
+        {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
+        for place, names in places.items()
+        for name in names
+    ]
+
+
+def _request_body(known: Operation) -> dict[str, object]:
+    schema: dict[str, object] = {}
+    if known.body is not None:
+        schema = {"$ref": f"#/components/schemas/{known.body.__name__}"}
+    return {"required": True, "content": {kind: {"schema": schema} for kind in known.body_types}}
+
+
+def _responses(known: Operation) -> dict[str, object]:
+    refusals = (*REFUSED, *known.refusals) if known.scope is not None else ()
+    problem = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    found: dict[int, object] = {status: {"description": "Done."} for status in known.answers}
+    found |= {status: {"description": "Refused.", "content": problem} for status in refusals}
+    return {str(status): found[status] for status in sorted(found)}
+
+
+async def get_openapi(request: Request) -> Response:
+    """This document."""
+    text = json.dumps(request.app.state.openapi)
+    return Response(text, media_type="application/vnd.oai.openapi+json;version=3.1")
