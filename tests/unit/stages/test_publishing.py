@@ -88,25 +88,6 @@ def test_resends_end_23_hours_after_the_first_attempt(route):
     assert attempts[-1] + LIMITS.send_timeout < attempts[0] + LIMITS.resend_for
 
 
-@each_route
-def test_a_worker_that_slept_after_it_decided_to_resend_does_not_resend_too_late(route):
-    told = desk(route, LOST)
-    told.run()
-    told.clock.sleep(HOUR)
-    clear_due = told.store.outbox.clear_due
-
-    def sleeps(read):
-        clear_due(read)
-        told.clock.sleep(24 * HOUR)
-
-    told.store.outbox.clear_due = sleeps
-    told.run()
-    told.store.outbox.clear_due = clear_due
-
-    resent = [at for at, sent in told.far.sent if sent.slot_revision == 1]
-    assert len(resent) == 1
-
-
 def test_every_revision_has_an_identifier_of_its_own():
     told = desk()
     told.run()
