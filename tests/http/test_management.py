@@ -203,6 +203,38 @@ def test_a_pause_without_a_reason_is_refused(billed: Api, body):
     assert billed.store.catalog.switches() == {}
 
 
+@pytest.mark.parametrize(("verdict", "state"), [("arrived", "confirmed"), ("absent", "rejected")])
+def test_an_unsettled_publication_is_decided_once_and_on_record(billed: Api, verdict, state):
+    first = elements(billed, "/api/v1/publications?unsettled=true")[0]
+    path = f"/api/v1/publications/{first['identifier']}/settle"
+    body = {"verdict": verdict, "why": "ticket 7"}
+
+    decided = called(billed, "POST", path, body, key=billed.key(Scope.PUBLISH))
+    again = called(billed, "POST", path, body)
+
+    assert (decided.status_code, decided.json()["state"]) == (200, state)
+    assert problem(again) == (409, "already-there")
+    lines = [o for o in billed.store.catalog.overrides().elements if o.action == "settle"]
+    assert [(line.why, line.subject) for line in lines] == [("ticket 7", first["identifier"])]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"verdict": "maybe", "why": "x"}, 400),
+        ({"verdict": "absent", "why": ""}, 400),
+        ({"verdict": "absent"}, 400),
+        ({"verdict": "absent", "why": "x"}, 404),
+    ],
+)
+def test_a_decision_that_cannot_be_meant_is_refused(billed: Api, body, status):
+    path = "/api/v1/publications/nothing/settle"
+
+    assert problem(called(billed, "POST", path, body))[0] == status
+    bound = billed.key(Scope.PUBLISH, tenant="acme")
+    assert problem(called(billed, "POST", path, body, key=bound))[0] == 404
+
+
 # ── Who sees what ─────────────────────────────────────────────────────────────────────────────────
 
 READS = ("tenants", "usage", "ledger", "dead-letters")

@@ -40,6 +40,7 @@ from tallystick.entrypoints.http.problems import (
 )
 from tallystick.entrypoints.http.queries import get_query, post_query
 from tallystick.entrypoints.http.service import Service
+from tallystick.entrypoints.http.settling import settle
 from tallystick.entrypoints.http.tenants import (
     change_tenant,
     create_tenant,
@@ -64,6 +65,7 @@ ROUTES: Final = (
     Route("/api/v1/ledger", list_entries, methods=["GET"]),
     Route("/api/v1/publications", list_publications, methods=["GET"]),
     Route("/api/v1/publications/{identifier}/lineage", get_lineage, methods=["GET"]),
+    Route("/api/v1/publications/{identifier}/settle", settle, methods=["POST"]),
     Route("/api/v1/dead-letters", list_letters, methods=["GET"]),
     Route("/api/v1/dead-letters/replay", replay_letters, methods=["POST"]),
     Route("/api/v1/pause", pause, methods=["POST"]),

@@ -102,20 +102,20 @@ async def list_entries(request: Request) -> Response:
 async def list_publications(request: Request) -> Response:
     """What the provider was told. Tenants may share a slot, so a tenant's key sees none of it."""
     service = service_of(request)
-    _check_unbound(await service.granted(request, Scope.READ))
+    check_unbound(await service.granted(request, Scope.READ))
     check_known(request, PUBLICATIONS)
     limit, after = number(request, "limit", default=LIMIT, most=LIMIT_MAX), cursor(request)
     unsettled, outbox = flag(request, "unsettled"), service.app.store.outbox
     page = await service.in_thread(
         lambda: outbox.publications(unsettled=unsettled, cursor=after, limit=limit)
     )
-    return _listing(map(_publication, page.elements), page.cursor)
+    return _listing(map(publication_body, page.elements), page.cursor)
 
 
 async def get_lineage(request: Request) -> Response:
     """The events behind one publication, by its identifier."""
     service = service_of(request)
-    _check_unbound(await service.granted(request, Scope.READ))
+    check_unbound(await service.granted(request, Scope.READ))
     store, identifier = service.app.store, request.path_params["identifier"]
     lineage = await service.in_thread(lambda: trace(store, identifier))
     return json_response(_lineage(lineage))
@@ -202,7 +202,8 @@ def _tenant_asked(request: Request, key: ApiKey) -> str:
     return next(iter(tenants_seen(key, asked)), "")
 
 
-def _check_unbound(key: ApiKey) -> None:
+def check_unbound(key: ApiKey) -> None:
+    """Tenants may share a publication, so for a key of one tenant there are none."""
     if key.tenant:
         raise not_found("there is nothing at this path")
 
@@ -246,7 +247,7 @@ def _entry(entry: Entry) -> dict[str, object]:
     }
 
 
-def _publication(publication: Publication) -> dict[str, object]:
+def publication_body(publication: Publication) -> dict[str, object]:
     return {
         "identifier": publication.identifier,
         "slot": str(publication.slot),

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from tallystick import __version__
 from tallystick.domain.api_key import Scope
-from tallystick.entrypoints.http import books, listings, meters, queries, tenants
+from tallystick.entrypoints.http import books, listings, meters, queries, settling, tenants
 from tallystick.entrypoints.http.problems import PROBLEM_TYPE
 from tallystick.entrypoints.http.reading import CLOUD_EVENT, CLOUD_EVENTS, JSON
 
@@ -76,6 +76,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "list_entries": Operation(scope=READ, query=books.ENTRIES),
     "list_publications": Operation(scope=READ, query=books.PUBLICATIONS),
     "get_lineage": Operation(scope=READ),
+    "settle": Operation(
+        scope=PUBLISH, body=settling.Verdict, body_types=(JSON,), refusals=(409, 412)
+    ),
     "list_letters": Operation(scope=READ, query=books.LETTERS),
     "replay_letters": Operation(scope=ADMIN, body=books.Replay, body_types=(JSON,)),
     "pause": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
