@@ -186,6 +186,10 @@ class Story:
             WHO,
         )
 
+    def shares(self, tenant: str, meter: str, customer: str) -> None:
+        """Bill another tenant's usage of a meter to a customer that there is."""
+        self._map(tenant, meter, "stripe.hour_meter", customer, counter=meter)
+
     def remap(self, tenant: str, meter: str, *, boundary_hour: str) -> None:
         account = self.store.catalog.account(tenant)
         assert account is not None

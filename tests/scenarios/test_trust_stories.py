@@ -143,6 +143,37 @@ def test_what_an_outage_kept_from_a_closed_slot_is_carried_into_the_next_period(
         assert told.invoiced(customer) == [Decimal(0), Decimal(5)]
 
 
+def test_a_carry_takes_from_a_shared_slot_no_more_than_its_tenant_has_there() -> None:
+    """One tenant's later loss had lowered its earlier slot; the other's usage is still in it."""
+    with story("2026-01-31T20:00:00Z") as told:
+        told.meter("used", closed=Closed.CARRY, negatives=True)
+        told.tenant("loses")
+        told.tenant("alone")
+        told.subscribes("loses", "used", anchor="2026-01-01T00:00:00Z")
+        told.shares("alone", "used", "cus_loses")
+        outage = at("2026-01-31T20:00:00Z") // SECOND, at("2026-02-01T20:00:00Z") // SECOND
+        told.sandbox.add_fault(Fault(kind="outage", start=outage[0], end=outage[1]))
+        told.jump("2026-01-31T20:30:00Z")
+        told.report("loses", "2026-01-31T20:10:00Z", 6)
+        told.report("alone", "2026-01-31T20:10:00Z", 10)
+        told.until("2026-01-31T21:10:00Z")
+        told.report("loses", "2026-01-31T21:05:00Z", -6)
+        told.until("2026-02-01T22:10:00Z")
+        told.days_later(5)
+
+        last = told.store.ledger.entries(tenant="loses", meter="used").elements[-1]
+        assert (last.billed, last.allocated) == (Decimal(0), Decimal(0))
+        month = ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")
+        assert told.at_stripe("loses", "used", *month) == Decimal(10)
+        moved = [
+            (entry.key.tenant, entry.moved)
+            for tenant in ("loses", "alone")
+            for entry in told.store.ledger.entries(tenant=tenant, meter="used").elements
+            if entry.moved
+        ]
+        assert moved == [("alone", Decimal(-10)), ("alone", Decimal(10))]
+
+
 def test_a_void_of_the_months_maximum_takes_it_back_from_the_hours_that_raised_it() -> None:
     with story("2026-01-10T00:00:00Z") as told:
         told.tenant("acme")

@@ -12,8 +12,9 @@ from tallystick.domain.errors import InvariantViolated, TallystickError
 from tallystick.domain.instant import HOUR, MINUTE, SECOND, floor_hour
 from tallystick.ports import Clock
 
-EARLY: Final = (50 * MINUTE, 55 * MINUTE, 59 * MINUTE)
-"""Into the hour. Where a bill takes nothing after its end, its last window is sealed in these."""
+EARLY: Final = (50 * MINUTE, 55 * MINUTE, 58 * MINUTE)
+"""Into the hour. Where a bill takes nothing after its end, its last window is sealed in these; the
+last leaves the time that a sender needs before that end."""
 
 AGAIN: Final = 5 * MINUTE
 """How soon what is still due, or failed, is tried again."""

@@ -4,6 +4,7 @@ Only where the meter says so, only settled quantities, and always as a linked pa
 the meter says to hold stays where it is, and reconcile shows it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
@@ -57,15 +58,20 @@ def _undelivered(
         return None
     rest = negated(slot.confirmed)
     held: dict[AggregateKey, Decimal] = {}
+    of_series: dict[tuple[str, str, str], Decimal] = defaultdict(lambda: ZERO)
     for entry in pages(lambda cursor: store.ledger.entries(slot=slot.key, cursor=cursor)):
         placed = held.pop(entry.key, ZERO)
         for allocation in entry.allocations:
             if allocation.place.slot == slot.key:
                 placed = add(placed, allocation.quantity)
                 rest = add(rest, allocation.quantity)
+                series = (entry.key.tenant, entry.key.meter, entry.key.group)
+                of_series[series] = add(of_series[series], allocation.quantity)
         held[entry.key] = placed
     for key, quantity in reversed(held.items()):
-        part = min(quantity, rest)
+        # One key's fall may have lowered what another put there, and tenants may share a slot:
+        # no series can take out more than all its keys hold together.
+        part = min(quantity, rest, of_series[key.tenant, key.meter, key.group])
         aggregate = _aggregate(store, key) if part > 0 and key not in left_out else None
         if aggregate is not None and aggregate.closed is Closed.CARRY:
             return aggregate, part

@@ -1,0 +1,1 @@
+"""A package, so that no other distribution's top-level `tests` is found in its place."""
