@@ -166,8 +166,10 @@ def test_a_mapping_that_comes_a_week_late_bills_the_week_unless_told_from_when()
         told.jump("2026-02-01T02:00:00Z")
         told.run()
 
+        told.days_later(3)
         assert told.invoiced(whole) == [Decimal(7)]
         assert told.invoiced(part) == [Decimal(2)]
+        assert told.discrepancies() == []
 
 
 def test_a_legacy_item_has_its_last_hour_sealed_before_its_period_ends() -> None:

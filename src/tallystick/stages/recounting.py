@@ -10,7 +10,7 @@ from decimal import Decimal
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution, refold, value_of
 from tallystick.domain.discrepancy import Discrepancy, Kind
 from tallystick.domain.ledger import Entry, first_broken
-from tallystick.domain.mapping import BEFORE_PUBLISH_FROM
+from tallystick.domain.mapping import BEFORE_PUBLISH_FROM, mapping_for
 from tallystick.domain.meter import WHOLE
 from tallystick.domain.quantity import ONE, ZERO, add, subtract
 from tallystick.domain.slot import Slot
@@ -84,7 +84,7 @@ def _ledger_faults(store: Store, aggregate: Aggregate, now: int) -> Iterator[Dis
         )
     if last is None:
         return
-    if last.released_total != last.total and last.held != BEFORE_PUBLISH_FROM:
+    if last.released_total != last.total and not _is_never_sent(store, key, last):
         yield _of(key, Kind.HELD, last.total, last.released_total, now).because(last.held)
     balance = book.balance(aggregate.period)
     over = subtract(balance.allocated, max(balance.billed, ZERO))
@@ -92,6 +92,17 @@ def _ledger_faults(store: Store, aggregate: Aggregate, now: int) -> Iterator[Dis
         yield _of(key, Kind.CREDIT, balance.billed, balance.allocated, now).because(
             "the closed period's slots hold more than is to be billed"
         )
+
+
+def _is_never_sent(store: Store, key: AggregateKey, last: Entry) -> bool:
+    """Whether it is held for good because its window lies before `publish_from`: also where it was
+    sealed before there was a mapping to say so."""
+    account = store.catalog.account(key.tenant)
+    if last.held == BEFORE_PUBLISH_FROM or account is None:
+        return last.held == BEFORE_PUBLISH_FROM
+    versions = tuple(m for m in account.mappings if m.meter == key.meter)
+    mapping = mapping_for(versions, key.group, key.window)
+    return mapping is not None and key.window.start < mapping.publish_from
 
 
 def _of(key: AggregateKey, kind: Kind, ours: Decimal, theirs: Decimal, now: int) -> Discrepancy:
