@@ -160,6 +160,21 @@ def test_a_mapping_that_cannot_be_meant_is_refused(ready, options, complaint):
     assert ready("mappings", "list", "--json").rows == []
 
 
+def test_who_shares_a_customer_must_bill_a_cut_hour_in_the_same_period(ready):
+    ready("tenants", "add", "beta")
+    target = ("--stripe-customer", "cus_1", "--event-name", "e", *NOW)
+    assert (
+        ready("mappings", "add", "acme", "requests", *target, "--boundary-hour", "next").code == 0
+    )
+
+    ran = ready("mappings", "add", "beta", "requests", *target, "--boundary-hour", "previous")
+
+    assert (ran.code, "'requests' of 'acme' goes to the same meter" in ran.err) == (2, True)
+    assert (
+        ready("mappings", "add", "beta", "requests", *target, "--boundary-hour", "next").code == 0
+    )
+
+
 def test_what_a_command_is_about_may_be_given_by_position_or_by_name(ready):
     target = ("--stripe-customer", "cus_1", "--event-name", "e", *NOW)
 

@@ -25,6 +25,7 @@ from tallystick.entrypoints.cli.context import (
 from tallystick.entrypoints.cli.meters import known_meter
 from tallystick.entrypoints.cli.tables import Row, say, show
 from tallystick.entrypoints.cli.tenants import accounts
+from tallystick.ports import Store
 from tallystick.publishers import HOUR_METER, SUM_METER, USAGE_RECORD
 
 
@@ -112,6 +113,7 @@ def add(
             publish_from=now if since is None else since,
             boundary_hour=boundary_hour,
         )
+        _check_boundary_hour(app.store, wanted)
         added = _next_version(wanted, account.mappings, now, keep_start=since is None)
         if added is None:
             say(f"{meter!r} of {tenant!r} is mapped so already")
@@ -120,6 +122,31 @@ def add(
         app.store.catalog.save(added, line)
     say(f"{meter!r} of {tenant!r} goes to {destination}, from {format_instant(added.publish_from)}")
     return CLEAN
+
+
+def _check_boundary_hour(store: Store, wanted: Mapping) -> None:
+    """Who shares a customer and a meter shares its slots, so a cut hour has one bill for all."""
+    if wanted.boundary_hour == "refuse":
+        return
+    for account in accounts(store.catalog):
+        for mapping in account.mappings:
+            if _opposes(mapping, wanted):
+                raise InvalidSetting(
+                    f"--boundary-hour: {mapping.meter!r} of {mapping.tenant!r} goes to the same "
+                    f"meter of {wanted.destination} with {mapping.boundary_hour!r}; say the same"
+                )
+
+
+def _opposes(mapping: Mapping, wanted: Mapping) -> bool:
+    one = (mapping.route, mapping.destination, mapping.counter)
+    other = (wanted.route, wanted.destination, wanted.counter)
+    own = (mapping.tenant, mapping.meter, mapping.group) == (
+        wanted.tenant,
+        wanted.meter,
+        wanted.group,
+    )
+    says = {mapping.boundary_hour, wanted.boundary_hour}
+    return one == other and not own and says == {"previous", "next"}
 
 
 def _next_version(

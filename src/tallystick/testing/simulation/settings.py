@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 from typing import Final
+from zlib import crc32
 
 from tallystick.domain.instant import DAY, EARLIEST, HOUR, MINUTE, SECOND, floor_hour
 from tallystick.domain.mapping import Mapping
@@ -171,15 +172,19 @@ def _drawn_mapping(
     effective_from: int,
 ) -> Mapping:
     route = draws.choice((HOUR_METER, SUM_METER, USAGE_RECORD))
+    destination, counter = customer.destination(route, meter.id), _counter(route, meter)
+    # Who shares a slot must bill a cut hour in the same period; `mappings add` insists on it.
+    whose = ("previous", "next")[crc32(f"{destination} {counter}".encode()) % 2]
+    boundary_hour = draws.choice(("refuse", "previous", "next"))
     return Mapping(
         tenant=customer.tenant,
         meter=meter.id,
         group=group,
         route=route.name,
-        destination=customer.destination(route, meter.id),
-        counter=_counter(route, meter),
+        destination=destination,
+        counter=counter,
         publish_from=publish_from,
-        boundary_hour=draws.choice(("refuse", "previous", "next")),
+        boundary_hour=boundary_hour if boundary_hour == "refuse" else whose,
         effective_from=effective_from,
     )
 
