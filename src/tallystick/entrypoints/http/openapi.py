@@ -94,6 +94,9 @@ def document(routes: tuple[Route, ...]) -> dict[str, object]:
     """The whole document."""
     bodies = [o.body for o in OPERATIONS.values() if o.body is not None]
     _, schemas = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():
+        # Before Python 3.13 a docstring keeps its indentation.
+        schema["description"] = _one_line(schema["description"])
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
         for method in sorted((route.methods or set()) - {"HEAD"}):
@@ -140,10 +143,14 @@ PROBLEM: Final[Mapping[str, object]] = {
 }
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _operation(route: Route) -> dict[str, object]:
     name = route.endpoint.__name__
     known = OPERATIONS[name]
-    told = " ".join((route.endpoint.__doc__ or "").split())
+    told = _one_line(route.endpoint.__doc__ or "")
     found: dict[str, object] = {"operationId": name}
     if told:
         found["description"] = told
