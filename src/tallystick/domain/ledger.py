@@ -108,11 +108,13 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a series has in one slot: in all, and through this key alone."""
+    """What a series has in one slot: in all, and through this key alone. `takes_fractions` is said
+    by whoever knows the slot's route; a store does not."""
 
     place: Place
     quantity: Decimal
     own: Decimal
+    takes_fractions: bool = False
 
 
 def hash_of(entry: Entry) -> str:
@@ -298,7 +300,8 @@ def _lowered(
             had = min(holding.own, holding.quantity) if own_only else holding.quantity
             free = subtract(had, taken.get(holding.place, ZERO))
             part = min(excess, free)
-            if route.whole_numbers or holding.place.slot.route != route.name:
+            elsewhere = holding.place.slot.route != route.name
+            if route.whole_numbers or (elsewhere and not holding.takes_fractions):
                 part = part.to_integral_value(ROUND_FLOOR)
             if part <= 0 or holding.place.is_closed(now):
                 continue
@@ -319,14 +322,9 @@ def _carried(
     """The linked pair: out of the closed period, into the open one. Atomic, or not at all."""
     delta, waiting = _amounts(aggregate, book)
     line = book.head.line + 1
+    gone, linked_line = negated(waiting), line + 1
     out = _entry(
-        aggregate,
-        book,
-        now,
-        delta=delta,
-        released=waiting,
-        moved=negated(waiting),
-        linked_line=line + 1,
+        aggregate, book, now, delta=delta, released=waiting, moved=gone, linked_line=linked_line
     )
     return (out, _arrived(aggregate, book, out, onward=onward, route=route, holdings=holdings))
 

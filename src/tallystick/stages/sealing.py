@@ -81,7 +81,9 @@ def _seal_page(ledger: Ledger, targets: Targets, due: Iterable[Aggregate], now: 
             continue
         # A dimension set goes into the ledger only where a mapping names it.
         counts = aggregate.key.group == WHOLE or not _is_unmapped(target)
-        entries, waits = _entries_for(page, aggregate, target, now) if counts else ((), False)
+        entries, waits = (
+            _entries_for(page, aggregate, targets, target, now) if counts else ((), False)
+        )
         page.add(aggregate, entries, waits=waits)
     page.flush()
     return page.summary
@@ -92,7 +94,7 @@ def _is_unmapped(target: Target) -> bool:
 
 
 def _entries_for(
-    page: "_Page", aggregate: Aggregate, target: Target, now: int
+    page: "_Page", aggregate: Aggregate, targets: Targets, target: Target, now: int
 ) -> tuple[tuple[Entry, ...], bool]:
     """What is to be appended, and whether something waits for a slot to be carried to."""
     periods = [aggregate.period]
@@ -105,7 +107,7 @@ def _entries_for(
         # Holdings are read from the store alone, so what waits must be in it.
         page.flush()
         book = page.book(aggregate.key, periods)
-        holdings = page.ledger.holdings(aggregate.key, opened)
+        holdings = targets.described(page.ledger.holdings(aggregate.key, opened))
     entries = next_entries(
         aggregate,
         book,

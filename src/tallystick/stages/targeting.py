@@ -1,10 +1,11 @@
 """Target: which slot an Aggregate goes to now, by the settings in force for its window."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tallystick.domain.aggregate import Aggregate
 from tallystick.domain.instant import HOUR, MINUTE, floor_hour
+from tallystick.domain.ledger import Holding
 from tallystick.domain.mapping import NO_MAPPING, Held, mapping_for, placed
 from tallystick.domain.meter import Closed, Span
 from tallystick.domain.slot import Place, Route, last_full_hour
@@ -68,6 +69,15 @@ class Targets:
         if not over and not self._is_early(aggregate, route):
             return None
         return Target(place, route, *self._onward(account, aggregate))
+
+    def described(self, holdings: tuple[Holding, ...]) -> tuple[Holding, ...]:
+        """The same, each with what its route takes."""
+        return tuple(
+            replace(one, takes_fractions=not route.whole_numbers)
+            if (route := self._routes.get(one.place.slot.route))
+            else one
+            for one in holdings
+        )
 
     def _onward(
         self, account: Account, aggregate: Aggregate
