@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from tallystick.testing.factories import NOON, event, recording
 ROUNDS = 6
 BATCH = 7
 LINES_PER_LIFE = 40
+OPENERS = 4
+ROUNDS_OF_OPENING = 40
 
 RECORD_ALL = """
 import sys
@@ -70,6 +74,19 @@ def test_two_processes_that_record_the_same_events_count_each_once(tmp_path: Pat
     store = SqliteStore.open(path, incarnation="here")
     assert_counted_once(store, {f"e{n}" for n in range(400)})
     store.close()
+
+
+def test_programs_that_make_the_same_new_file_at_once_take_turns(tmp_path: Path):
+    def opened(path: Path, start: threading.Barrier) -> None:
+        start.wait()
+        SqliteStore.open(path, incarnation="here").close()
+
+    with ThreadPoolExecutor(OPENERS) as pool:
+        for number in range(ROUNDS_OF_OPENING):
+            start = threading.Barrier(OPENERS)
+            path = tmp_path / f"tally-{number}.db"
+            openings = [pool.submit(opened, path, start) for _ in range(OPENERS)]
+            assert [opening.exception() for opening in openings] == [None] * OPENERS
 
 
 @pytest.mark.kill

@@ -13,6 +13,7 @@ from typing import Final
 
 import apsw
 
+from tallystick.clock import SystemClock
 from tallystick.domain.errors import StoreUnavailable
 
 BUSY_TIMEOUT_MS: Final = 10_000
@@ -20,6 +21,8 @@ READERS_IDLE_MAX: Final = 8
 WRITER_CACHE: Final = "PRAGMA cache_size = -32768"
 READER_CACHE: Final = "PRAGMA cache_size = -8192"
 CHECKPOINT_PAGES: Final = 4_000
+WRITE_AHEAD: Final = "PRAGMA journal_mode = wal"
+SWITCH_RETRY_MS: Final = 5
 
 _ADVICE: Final = (
     (apsw.BusyError, "is busy with another program's write: try again, or end that program"),
@@ -58,8 +61,7 @@ def open_writer(
     """A connection that may write; a commit on it is on stable storage when it returns."""
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     db = _open(path, flags, vfs, busy_timeout_ms)
-    mode = db.execute("PRAGMA journal_mode = wal").fetchall()
-    if mode != [("wal",)]:
+    if _journal_mode(db, busy_timeout_ms) != "wal":
         db.close()
         raise StoreUnavailable(
             f"the store {path} cannot use a write-ahead log: move it to a local disk"
@@ -69,6 +71,20 @@ def open_writer(
     db.execute(WRITER_CACHE)
     db.wal_autocheckpoint(CHECKPOINT_PAGES)
     return db
+
+
+def _journal_mode(db: apsw.Connection, busy_timeout_ms: int) -> str:
+    """The mode after a switch to the write-ahead log.
+
+    SQLite does not wait for its busy timeout in this one statement (two that switch a new file
+    could wait for each other), so that whoever comes second tries again here.
+    """
+    for _ in range(busy_timeout_ms // SWITCH_RETRY_MS):
+        try:
+            return str(db.execute(WRITE_AHEAD).fetchall()[0][0])
+        except apsw.BusyError:
+            SystemClock().sleep(SWITCH_RETRY_MS * 1_000)
+    return str(db.execute(WRITE_AHEAD).fetchall()[0][0])
 
 
 def open_reader(
