@@ -13,7 +13,6 @@ from typing import Final
 
 import apsw
 
-from tallystick.clock import SystemClock
 from tallystick.domain.errors import StoreUnavailable
 
 BUSY_TIMEOUT_MS: Final = 10_000
@@ -83,7 +82,7 @@ def _journal_mode(db: apsw.Connection, busy_timeout_ms: int) -> str:
         try:
             return str(db.execute(WRITE_AHEAD).fetchall()[0][0])
         except apsw.BusyError:
-            SystemClock().sleep(SWITCH_RETRY_MS * 1_000)
+            threading.Event().wait(SWITCH_RETRY_MS / 1_000)
     return str(db.execute(WRITE_AHEAD).fetchall()[0][0])
 
 
