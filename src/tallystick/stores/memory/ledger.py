@@ -1,6 +1,6 @@
 """The append-only ledger and the Aggregates' due marks, in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
@@ -9,7 +9,7 @@ from tallystick.domain.quantity import ZERO, add
 from tallystick.domain.slot import Slot, SlotKey
 from tallystick.domain.window import Window
 from tallystick.ports import PAGE, Appended, Page
-from tallystick.stores.memory.pages import aggregate_rank, page_of, slot_rank
+from tallystick.stores.memory.pages import Rank, aggregate_rank, page_of, slot_rank
 from tallystick.stores.memory.tables import Series, Storage, Tables
 
 
@@ -76,12 +76,14 @@ class MemoryLedger:
         limit: int = PAGE,
     ) -> Page[Entry]:
         with self._storage.opened() as tables:
+            ranked: Iterable[tuple[Rank, Entry]] = tables.entries.items()
+            if slot is not None:
+                places = tables.allocated.get(slot, ())
+                ranked = (((n,), tables.entries[place]) for n, place in enumerate(places))
             found = (
-                (rank if slot is None else (place,), entry)
-                for place, (rank, entry) in enumerate(tables.entries.items())
-                if tenant in ("", entry.key.tenant)
-                and meter in ("", entry.key.meter)
-                and (slot is None or slot in _slots_of(entry))
+                (rank, entry)
+                for rank, entry in ranked
+                if tenant in ("", entry.key.tenant) and meter in ("", entry.key.meter)
             )
             return page_of(found, cursor, limit)
 
@@ -158,7 +160,10 @@ def _slots_of(entry: Entry) -> set[SlotKey]:
 
 def _write(tables: Tables, entry: Entry) -> None:
     key = entry.key
-    tables.entries[key.tenant, key.meter, entry.line] = entry
+    place = (key.tenant, key.meter, entry.line)
+    tables.entries[place] = entry
+    for slot in _slots_of(entry):
+        tables.allocated[slot] = (*tables.allocated.get(slot, ()), place)
     tables.heads[key.tenant, key.meter] = Head(entry.line, entry.hash)
     tables.last[key] = entry
     tables.balances[_series(key), entry.period] = Balance(entry.billed, entry.allocated)

@@ -50,6 +50,8 @@ class Tables:
     heads: dict[Chain, Head] = field(default_factory=dict)
     entries: dict[tuple[str, str, int], Entry] = field(default_factory=dict)
     """By (tenant, meter, line)."""
+    allocated: dict[SlotKey, tuple[tuple[str, str, int], ...]] = field(default_factory=dict)
+    """Which of them allocate to a slot, in the order in which they were appended."""
     last: dict[AggregateKey, Entry] = field(default_factory=dict)
     balances: dict[tuple[Series, Window], Balance] = field(default_factory=dict)
 
