@@ -8,7 +8,7 @@ from typing import Self
 import apsw
 import pytest
 
-from tallystick.domain.errors import StoreUnavailable
+from tallystick.domain.errors import StoreLost, StoreUnavailable
 from tallystick.domain.event import Receipt
 from tallystick.stores.sqlite import SqliteStore
 from tallystick.testing.factories import NOON, event, recording
@@ -207,10 +207,10 @@ def test_a_failed_commit_is_unknown_to_every_call_and_ends_all_work(
         outcomes = in_threads(held, recorder(store, "e2"), recorder(store, "e3"))
     vfs.is_failing = False
 
-    assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 2
-    with pytest.raises(StoreUnavailable, match="opened again"):
+    assert [type(outcome) for outcome in outcomes] == [StoreLost] * 2
+    with pytest.raises(StoreLost, match="opened again"):
         recorder(store, "e4")()
-    with pytest.raises(StoreUnavailable, match="opened again"):
+    with pytest.raises(StoreLost, match="opened again"):
         store.events.event("acme", "e1")
     store.close()
 

@@ -5,6 +5,7 @@
     ├── InvalidSetting        a tenant, meter, mapping or option that cannot be meant
     ├── NotFound              no such tenant, meter, publication …
     ├── StoreUnavailable      the write's outcome is unknown or nothing was done: try again
+    │   └── StoreLost         and it takes no more work here: end the process, start another
     ├── PublisherMisconfigured the provider refuses our credentials: a person must act
     ├── PublisherUnavailable  the provider cannot be read now: try again
     └── InvariantViolated     our bug: stop and say so; never caught below an entry point
@@ -51,6 +52,11 @@ class NotFound(TallystickError):
 
 class StoreUnavailable(TallystickError):
     """The store did not answer; what was asked may or may not have been done. Try again."""
+
+
+class StoreLost(StoreUnavailable):
+    """Whether the last write happened is not known, and this process must take no more work: the
+    next one opens the store anew and sees what is there."""
 
 
 class PublisherMisconfigured(TallystickError):

@@ -6,7 +6,7 @@ returns a row.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,9 @@ READER_CACHE: Final = "PRAGMA cache_size = -8192"
 CHECKPOINT_PAGES: Final = 4_000
 WRITE_AHEAD: Final = "PRAGMA journal_mode = wal"
 SWITCH_RETRY_MS: Final = 5
+
+Refusal = Callable[[], StoreUnavailable]
+"""Makes the error for each call that is refused: one error must not be raised by two threads."""
 
 _ADVICE: Final = (
     (apsw.BusyError, "is busy with another program's write: try again, or end that program"),
@@ -112,7 +115,7 @@ class Readers:
         self._busy_timeout_ms = busy_timeout_ms
         self._idle: list[apsw.Connection] = []
         self._lock = threading.Lock()
-        self._refusal = ""
+        self._refusal: Refusal | None = None
 
     @contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
@@ -125,10 +128,10 @@ class Readers:
             finally:
                 self._put_back(db)
 
-    def refuse(self, sentence: str) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """Read no more."""
         with self._lock:
-            self._refusal = self._refusal or sentence
+            self._refusal = self._refusal or refusal
             idle, self._idle = self._idle, []
         for db in idle:
             db.close()
@@ -136,7 +139,7 @@ class Readers:
     def _taken(self) -> apsw.Connection:
         with self._lock:
             if self._refusal:
-                raise StoreUnavailable(self._refusal)
+                raise self._refusal()
             if self._idle:
                 return self._idle.pop()
         return open_reader(self._path, vfs=self._vfs, busy_timeout_ms=self._busy_timeout_ms)

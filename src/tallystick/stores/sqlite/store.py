@@ -21,7 +21,7 @@ from tallystick.stores.sqlite.ledger import SqliteLedger
 from tallystick.stores.sqlite.migrations import Migration, known_migrations, migrate
 from tallystick.stores.sqlite.outbox import SqliteOutbox
 from tallystick.stores.sqlite.pages import row_of
-from tallystick.stores.sqlite.writer import Writer
+from tallystick.stores.sqlite.writer import CLOSED, Writer
 
 INSERT_STORE: Final = "INSERT INTO store (id, incarnation) VALUES (1, ?) ON CONFLICT DO NOTHING"
 SELECT_INCARNATION: Final = "SELECT incarnation FROM store"
@@ -129,4 +129,4 @@ class SqliteStore:
 
     def close(self) -> None:
         self._writer.close()
-        self._readers.refuse("the store is closed")
+        self._readers.refuse(CLOSED)

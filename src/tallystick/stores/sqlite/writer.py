@@ -14,14 +14,15 @@ work until the file is opened again and tells.
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Generic, TypeVar, cast
 
 import apsw
 
-from tallystick.domain.errors import StoreUnavailable
-from tallystick.stores.sqlite.connection import unavailable
+from tallystick.domain.errors import StoreLost, StoreUnavailable
+from tallystick.stores.sqlite.connection import Refusal, unavailable
 
 T = TypeVar("T")
 Part = Callable[[apsw.Connection], T]
@@ -29,7 +30,7 @@ Part = Callable[[apsw.Connection], T]
 GROUP_MAX: Final = 256
 """So many calls share a transaction at most, so that none waits for ever."""
 
-CLOSED: Final = "the store is closed"
+CLOSED: Final[Refusal] = partial(StoreUnavailable, "the store is closed")
 
 
 class _Call(Generic[T]):
@@ -75,14 +76,14 @@ class _Call(Generic[T]):
 class Writer:
     """Carries out writes, many in one transaction, each wholly or not at all, durable on return."""
 
-    def __init__(self, path: Path, db: apsw.Connection, on_refusal: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, db: apsw.Connection, on_refusal: Callable[[Refusal], None]) -> None:
         self._path = path
         self._db = db
         self._on_refusal = on_refusal
         self._lock = threading.Lock()
         self._waiting: list[_Call[object]] = []
         self._is_led = False
-        self._refusal = ""
+        self._refusal: Refusal | None = None
         self.commits = 0
 
     def write(self, part: Part[T]) -> T:
@@ -139,7 +140,8 @@ class Writer:
             self._answer(group)
         finally:
             # An interrupt may have cut the commit short: whoever has no answer has to ask again.
-            self._fail(group, f"the write to {self._path} was interrupted: try again")
+            sentence = f"the write to {self._path} was interrupted: try again"
+            self._fail(group, partial(StoreUnavailable, sentence))
             with self._lock:
                 following = self._waiting.pop(0) if self._waiting else None
                 self._is_led = following is not None
@@ -156,7 +158,7 @@ class Writer:
             self._commit(group)
         except apsw.Error as error:
             reason = unavailable(self._path, error)
-            self._fail(group, f"{reason}. Nothing was written")
+            self._fail(group, partial(StoreUnavailable, f"{reason}. Nothing was written"))
         finally:
             self._roll_back()
 
@@ -183,11 +185,12 @@ class Writer:
         try:
             self._db.execute("COMMIT")
         except apsw.Error as error:
-            self._refuse(
+            sentence = (
                 f"{unavailable(self._path, error)}. Whether the last write happened is not known: "
                 "this store takes no more work until it is opened again"
             )
-            self._fail(group, self._refusal)
+            self._refuse(partial(StoreLost, sentence))
+            self._fail(group, partial(StoreLost, sentence))
             return
         self.commits += 1
         self._settle(group)
@@ -201,15 +204,15 @@ class Writer:
     def _lost(self, error: BaseException) -> apsw.Error:
         return error if isinstance(error, apsw.Error) else apsw.AbortError(str(error))
 
-    def _fail(self, group: list[_Call[object]], sentence: str) -> None:
+    def _fail(self, group: list[_Call[object]], refusal: Refusal) -> None:
         for call in group:
             if not call.is_answered:
-                call.fail(StoreUnavailable(sentence))
+                call.fail(refusal())
 
-    def _refuse(self, sentence: str) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         with self._lock:
-            self._refusal = self._refusal or sentence
-        self._on_refusal(sentence)
+            self._refusal = self._refusal or refusal
+        self._on_refusal(refusal)
 
     def _roll_back(self) -> None:
         if not self._db.in_transaction:
@@ -217,4 +220,5 @@ class Writer:
         try:
             self._db.execute("ROLLBACK")
         except apsw.Error as error:
-            self._refuse(f"{unavailable(self._path, error)}. Open the store again")
+            sentence = f"{unavailable(self._path, error)}. Open the store again"
+            self._refuse(partial(StoreLost, sentence))
