@@ -32,29 +32,34 @@ class Access:
         self._clock = clock
         self._remembered: dict[str, tuple[ApiKey, int]] = {}
 
-    async def granted(self, request: Request, scope: Scope, in_thread: Reading[ApiKey]) -> ApiKey:
+    async def granted(
+        self, request: Request, scope: Scope, in_thread: Reading[ApiKey | None]
+    ) -> ApiKey:
         """The key of the request, if it may do this. The problem says what is wrong otherwise."""
-        text = _bearer(request)
-        now = self._clock.now()
-        found = self._remembered.get(digest_of(text))
-        if found is None or not 0 <= now - found[1] < REMEMBERED:
-            key = await in_thread(lambda: self._looked_up(text, now))
-        else:
-            key = found[0]
-        if not key.is_live(now):
-            raise _unauthorized("this key is revoked or has expired; use its successor")
-        if not key.allows(scope):
-            detail = f"this key has no scope {scope!r}; it has {', '.join(key.scopes)}"
-            raise Problem(status=403, kind="scope-missing", detail=detail)
+        key = await self.live(digest_of(_bearer(request)), in_thread)
+        check_allows(key, scope)
         return key
 
-    def _looked_up(self, text: str, now: int) -> ApiKey:
-        """The key in the store, its use noted. An unknown text is not remembered: there may be
-        any number of them."""
-        digest = digest_of(text)
-        key = self._keys.find(digest)
+    async def live(self, digest: str, in_thread: Reading[ApiKey | None]) -> ApiKey:
+        """The key of this digest, if it opens anything: as it was a moment ago."""
+        now = self._clock.now()
+        remembered = self._remembered.get(digest)
+        if remembered is None or not 0 <= now - remembered[1] < REMEMBERED:
+            key = await in_thread(lambda: self._looked_up(digest, now))
+        else:
+            key = remembered[0]
         if key is None:
             raise _unauthorized(f"there is no such key; {HOW_TO_GET_ONE}")
+        if not key.is_live(now):
+            raise _unauthorized("this key is revoked or has expired; use its successor")
+        return key
+
+    def _looked_up(self, digest: str, now: int) -> ApiKey | None:
+        """The key in the store, its use noted. An unknown digest is not remembered: there may be
+        any number of them."""
+        key = self._keys.find(digest)
+        if key is None:
+            return None
         if key.is_live(now) and (key.used_at is None or now - key.used_at >= USE_NOTED):
             self._keys.touch(key.id, now)
             key = replace(key, used_at=now)
@@ -62,6 +67,12 @@ class Access:
             self._remembered.clear()
         self._remembered[digest] = (key, now)
         return key
+
+
+def check_allows(key: ApiKey, scope: Scope) -> None:
+    if not key.allows(scope):
+        detail = f"this key has no scope {scope!r}; it has {', '.join(key.scopes)}"
+        raise Problem(status=403, kind="scope-missing", detail=detail)
 
 
 def _bearer(request: Request) -> str:

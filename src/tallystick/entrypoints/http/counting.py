@@ -15,6 +15,7 @@ from typing import Final
 
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.entrypoints.http.problems import overloaded
+from tallystick.entrypoints.http.pulse import Pulse
 from tallystick.ports import Clock
 from tallystick.stages.ingesting import Intake, Outcome, Report, ingest
 from tallystick.stages.rehearsing import Fault, faults_of
@@ -54,6 +55,7 @@ class Counting:
     """The one thread that counts, and who waits for it."""
 
     def __init__(self, intake: Intake, clock: Clock) -> None:
+        self.pulse = Pulse()
         self._intake = intake
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="counting")
@@ -105,7 +107,7 @@ class Counting:
         try:
             if group[0].is_strict and (faults := faults_of(reports, self._intake, now)):
                 return [Uncountable(faults)]
-            outcomes = iter(ingest(reports, self._intake, now))
+            counted = ingest(reports, self._intake, now)
         except StoreUnavailable as error:
             return [error] * len(group)
         except Exception as error:  # noqa: BLE001  # handed to whoever asked, who reports it
@@ -113,4 +115,6 @@ class Counting:
                 return [error]
             # Whoever brought this on must not take the neighbours along: once more, one by one.
             return [one for waiting in group for one in self._counted([waiting])]
+        self.pulse.note(counted, now)
+        outcomes = iter(counted)
         return [tuple(islice(outcomes, len(waiting.reports))) for waiting in group]
