@@ -29,6 +29,7 @@ from tallystick.domain.tenant import Tenant
 from tallystick.domain.window import Window
 
 T = TypeVar("T")
+Setting = Tenant | Meter | Mapping
 
 PAGE = 1_000
 """How many elements a page holds at most, where the caller does not say."""
@@ -39,7 +40,7 @@ class Page(Generic[T]):
     """One page of a listing in a stable order; `cursor` asks for the next, '' after the last."""
 
     elements: tuple[T, ...]
-    cursor: str = ""
+    cursor: str = ""  # people hand it back: one that cannot be of the listing is an InvalidSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,12 +270,13 @@ class Catalog(Protocol):
 
     def revision(self) -> int: ...
 
-    def save(self, changed: Tenant | Meter | Mapping, audit: Override) -> None:
+    def save(self, changed: Setting, audit: Override, *, at_revision: int | None = None) -> bool:
         """Store a tenant, add a meter's or a mapping's version, and the audit line, in one write.
 
-        A tenant replaces the stored one whole. A meter or mapping with the effective_from of a
-        stored version replaces that version. A mapping marks all Aggregates of its tenant and
-        meter due, so that what was held is released. On repeat: nothing changes but the audit.
+        A tenant replaces the stored one whole, a meter or a mapping the version that has its
+        effective_from. A mapping marks all Aggregates of its tenant and meter due, so that what
+        was held is released. On repeat: nothing changes but the audit.
+        On conflict: False, and nothing is written, where `revision` is no longer `at_revision`.
         """
 
     def account(self, tenant: str) -> Account | None:

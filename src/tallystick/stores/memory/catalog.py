@@ -6,7 +6,7 @@ from itertools import groupby
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Meter
 from tallystick.domain.tenant import Tenant
-from tallystick.ports import PAGE, Account, Override, Page
+from tallystick.ports import PAGE, Account, Override, Page, Setting
 from tallystick.stores.memory.pages import page_of
 from tallystick.stores.memory.tables import Storage, Tables
 
@@ -19,13 +19,16 @@ class MemoryCatalog:
 
     def revision(self) -> int:
         with self._storage.opened() as tables:
-            return tables.revisions.get("catalog", 0)
+            return _revision(tables)
 
-    def save(self, changed: Tenant | Meter | Mapping, audit: Override) -> None:
+    def save(self, changed: Setting, audit: Override, *, at_revision: int | None = None) -> bool:
         with self._storage.opened() as tables:
+            if at_revision not in (None, _revision(tables)):
+                return False
             tables.overrides[len(tables.overrides)] = audit
             if _saved(tables, changed):
                 _raise_revision(tables)
+            return True
 
     def account(self, tenant: str) -> Account | None:
         with self._storage.opened() as tables:
@@ -63,8 +66,12 @@ class MemoryCatalog:
             return page_of(found, cursor, limit)
 
 
+def _revision(tables: Tables) -> int:
+    return tables.revisions.get("catalog", 0)
+
+
 def _raise_revision(tables: Tables) -> None:
-    tables.revisions["catalog"] = tables.revisions.get("catalog", 0) + 1
+    tables.revisions["catalog"] = _revision(tables) + 1
 
 
 def _account(tables: Tables, tenant: Tenant) -> Account:
@@ -72,7 +79,7 @@ def _account(tables: Tables, tenant: Tenant) -> Account:
     return Account(tenant, tuple(tables.mappings[place] for place in places))
 
 
-def _saved(tables: Tables, changed: Tenant | Meter | Mapping) -> bool:
+def _saved(tables: Tables, changed: Setting) -> bool:
     """Store it; False where it stands there already."""
     match changed:
         case Tenant():

@@ -8,7 +8,7 @@ import apsw
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Meter
 from tallystick.domain.tenant import Tenant
-from tallystick.ports import PAGE, Account, Override, Page
+from tallystick.ports import PAGE, Account, Override, Page, Setting
 from tallystick.stores.sqlite.catalog_rows import (
     mapping_of,
     mapping_row,
@@ -86,13 +86,16 @@ class SqliteCatalog:
         with self._readers.snapshot() as db:
             return int(row_of(db, SELECT_REVISION)[0])
 
-    def save(self, changed: Tenant | Meter | Mapping, audit: Override) -> None:
-        def part(db: apsw.Connection) -> None:
+    def save(self, changed: Setting, audit: Override, *, at_revision: int | None = None) -> bool:
+        def part(db: apsw.Connection) -> bool:
+            if at_revision not in (None, row_of(db, SELECT_REVISION)[0]):
+                return False
             _audit(db, audit)
             if _saved(db, changed):
                 db.execute(RAISE_REVISION)
+            return True
 
-        self._writer.write(part)
+        return self._writer.write(part)
 
     def account(self, tenant: str) -> Account | None:
         with self._readers.snapshot() as db:
@@ -150,7 +153,7 @@ def _override_of(row: Row) -> Override:
     return Override(at=at, who=who, why=why, action=action, subject=subject)
 
 
-def _saved(db: apsw.Connection, changed: Tenant | Meter | Mapping) -> bool:
+def _saved(db: apsw.Connection, changed: Setting) -> bool:
     """Store it; False where it stands there already."""
     match changed:
         case Tenant():

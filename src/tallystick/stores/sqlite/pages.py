@@ -39,9 +39,18 @@ def place_of(cursor: str, first: Row) -> Row:
         return first
     try:
         place = json.loads(cursor)
-    except ValueError:
+    except (ValueError, RecursionError):
         place = None
     shape = [type(part) for part in first]
     if not isinstance(place, list) or [type(part) for part in place] != shape:
         raise InvalidSetting("this cursor is from another listing: begin without one")
+    if not all(map(_is_storable, place)):
+        raise InvalidSetting("this cursor names a place that no row has: begin without one")
     return tuple(place)
+
+
+def _is_storable(part: int | str) -> bool:
+    """Whether the driver takes it: 64 bits, or a text without half a character in it."""
+    if isinstance(part, int):
+        return -(2**63) <= part < 2**63
+    return not any("\ud800" <= character <= "\udfff" for character in part)

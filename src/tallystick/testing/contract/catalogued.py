@@ -138,6 +138,19 @@ class CataloguedContract(StoreHooks):
 
         assert all(before < after for before, after in itertools.pairwise(seen))
 
+    def test_what_was_decided_on_an_older_revision_is_not_saved(self, store: Store) -> None:
+        save, read = store.catalog.save, store.catalog.revision()
+        assert save(tenant(), override("first"), at_revision=read)
+
+        for changed in (replace(tenant(), name="late"), meter(), mapping()):
+            assert not save(changed, override("late"), at_revision=read)
+
+        assert store.catalog.account("acme") == Account(tenant())
+        assert store.catalog.meters() == ()
+        assert [line.why for line in store.catalog.overrides().elements] == ["first"]
+        assert save(meter(), override("newer"), at_revision=store.catalog.revision())
+        assert save(mapping(), override("whatever"))
+
     def test_what_is_counted_leaves_the_revision_alone(self, store: Store) -> None:
         before = store.catalog.revision()
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tallystick.domain.dead_letter import DeadLetter
+from tallystick.domain.errors import InvalidSetting
 from tallystick.domain.instant import HOUR
 from tallystick.ports import Page, Store
 from tallystick.testing.contract.hooks import StoreHooks
@@ -51,6 +52,7 @@ LISTINGS: Mapping[str, Callable[[Store], Listing]] = MappingProxyType(
         "letters of all times": lambda s: partial(s.dead_letters.list, open_only=False),
     }
 )
+WRONG_CURSORS = ("x", "{}", "[]", "[null]", "[[1]]", "[1.5]", "[" * 3_000)
 each_listing = pytest.mark.parametrize("listing", LISTINGS)
 
 
@@ -220,6 +222,14 @@ class OrderedContract(StoreHooks):
         page = LISTINGS[listing](store)(limit=1)
 
         assert (page.elements, page.cursor) == ((), "")
+
+    def test_a_cursor_that_is_none_is_refused(self, store: Store) -> None:
+        fill(store)
+
+        for name, of in LISTINGS.items():
+            for cursor in WRONG_CURSORS:
+                with pytest.raises(InvalidSetting):
+                    pytest.fail(f"{name} took {cursor}: {of(store)(cursor=cursor)}")
 
     def _walk(self, listing: Callable[..., Page[T]], limit: int) -> Iterator[tuple[T, ...]]:
         """Each page is read only after the caller has done with the one before."""
