@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 PROGRAM = "import sys; from tallystick.entrypoints.cli import main; sys.exit(main())"
 IMPATIENT = """
@@ -24,10 +26,25 @@ server.LINGER_SECONDS = 1
 """
 
 
-class Served:
-    """One running server."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
+PATIENCE_SECONDS = 120
 
-    def __init__(self, folder: Path, *, prelude: str = "", port: int = 0) -> None:
+
+class Served:
+    """One running server. What it says is read all the time, or its pipe would fill and stop it.
+
+    `environment` is what it finds of TALLYSTICK_…; without `is_awaited` it may still be starting.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        prelude: str = "",
+        port: int = 0,
+        environment: Mapping[str, str] = NOTHING,
+        is_awaited: bool = True,
+    ) -> None:
         self.url = f"sqlite:///{folder / 'tally.db'}"
         arguments = ["serve", "--port", str(port), "--store", self.url]
         self.process = subprocess.Popen(
@@ -35,16 +52,25 @@ class Served:
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            env={k: v for k, v in os.environ.items() if not k.startswith("TALLYSTICK_")},
+            env={k: v for k, v in os.environ.items() if not k.startswith("TALLYSTICK_")}
+            | dict(environment),
         )
         self.said = ""
         self.port = 0
+        self.is_up = threading.Event()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        if is_awaited:
+            assert self.is_up.wait(PATIENCE_SECONDS), self.said
+
+    def _listen(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.said += line
             if found := re.search(r"answers at http://127\.0\.0\.1:(\d+)", line):
                 self.port = int(found[1])
-                return
+                self.is_up.set()
+        self.is_up.set()
 
     @property
     def key(self) -> str:
@@ -71,16 +97,18 @@ class Served:
     def end(self, by: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(by)
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE_SECONDS)
+        self._listener.join(PATIENCE_SECONDS)
         assert self.process.stderr is not None
-        self.said += self.process.stderr.read()
         self.process.stderr.close()
         return code
 
 
 @contextmanager
-def serving(folder: Path, *, prelude: str = "", port: int = 0) -> Iterator[Served]:
-    served = Served(folder, prelude=prelude, port=port)
+def serving(
+    folder: Path, *, prelude: str = "", port: int = 0, environment: Mapping[str, str] = NOTHING
+) -> Iterator[Served]:
+    served = Served(folder, prelude=prelude, port=port, environment=environment)
     try:
         yield served
     finally:
