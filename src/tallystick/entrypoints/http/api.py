@@ -1,21 +1,17 @@
-"""The application: its routes, what each request is wrapped in, and what errors become."""
+"""The application: its routes, and what each request is wrapped in."""
 
-import json
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tallystick.domain.errors import InvalidSetting, NotFound, StoreUnavailable
 from tallystick.entrypoints.http.books import (
     get_lineage,
     get_usage,
@@ -27,17 +23,12 @@ from tallystick.entrypoints.http.books import (
     resume,
 )
 from tallystick.entrypoints.http.events import post_events, post_lago_batch
+from tallystick.entrypoints.http.failing import FAILURES, problem_for
 from tallystick.entrypoints.http.health import healthz, readyz
 from tallystick.entrypoints.http.listings import list_events
 from tallystick.entrypoints.http.meters import create_meter, get_meter, list_meters
 from tallystick.entrypoints.http.openapi import document, get_openapi
-from tallystick.entrypoints.http.problems import (
-    Problem,
-    not_found,
-    problem_response,
-    request_id,
-    unavailable,
-)
+from tallystick.entrypoints.http.problems import problem_response
 from tallystick.entrypoints.http.queries import get_query, post_query
 from tallystick.entrypoints.http.service import Service
 from tallystick.entrypoints.http.settling import settle
@@ -86,14 +77,7 @@ def build_api(service: Service) -> ASGIApp:
 
     api = Starlette(
         routes=ROUTES,
-        exception_handlers={
-            Problem: _problem,
-            StoreUnavailable: _store_away,
-            NotFound: _nothing_there,
-            InvalidSetting: _cannot_be_meant,
-            HTTPException: _refused_by_routing,
-            Exception: _broken,
-        },
+        exception_handlers=dict.fromkeys(FAILURES, _refused),
         lifespan=lifespan,
     )
     api.state.service = service
@@ -119,56 +103,11 @@ class Wrapping:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = name
                 headers["X-Content-Type-Options"] = "nosniff"
-                headers["Cache-Control"] = "no-store"
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, send_wrapped)
 
 
-# ── What errors become ────────────────────────────────────────────────────────────────────────────
-
-
-def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101  # registered for no other
-    return problem_response(request, error)
-
-
-def _store_away(request: Request, error: Exception) -> Response:
-    _log(request, "store unavailable", error)
-    return problem_response(request, unavailable())
-
-
-def _nothing_there(request: Request, error: Exception) -> Response:
-    return problem_response(request, not_found(str(error)))
-
-
-def _cannot_be_meant(request: Request, error: Exception) -> Response:
-    problem = Problem(status=400, kind="invalid-parameter", detail=str(error))
-    return problem_response(request, problem)
-
-
-def _refused_by_routing(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  # registered for no other
-    if error.status_code == 405:
-        detail = f"{request.method} is not for this path"
-        headers = error.headers or {}
-        problem = Problem(status=405, kind="method-not-allowed", detail=detail, headers=headers)
-        return problem_response(request, problem)
-    return problem_response(request, not_found("there is nothing at this path"))
-
-
-def _broken(request: Request, error: Exception) -> Response:
-    _log(request, "unexpected error", error)
-    detail = "a bug: please report it with the request's id; nothing was acknowledged"
-    return problem_response(request, Problem(status=500, kind="out-of-order", detail=detail))
-
-
-def _log(request: Request, what: str, error: Exception) -> None:
-    line = {
-        "event": what,
-        "request": request_id(request),
-        "method": request.method,
-        "path": request.url.path,
-        "error": f"{type(error).__name__}: {error}",
-    }
-    print(json.dumps(line), file=sys.stderr)
+def _refused(request: Request, error: Exception) -> Response:
+    return problem_response(request, problem_for(request, error))
