@@ -282,8 +282,8 @@ class Catalog(Protocol):
     def account(self, tenant: str) -> Account | None:
         """The tenant with its mappings, or None."""
 
-    def accounts(self, *, cursor: str = "", limit: int = PAGE) -> Page[Account]:
-        """All tenants with their mappings, in order of tenant."""
+    def accounts(self, *, prefix: str = "", cursor: str = "", limit: int = PAGE) -> Page[Account]:
+        """All tenants whose id begins with `prefix`, with their mappings, in order of tenant."""
 
     def meters(self) -> tuple[tuple[Meter, ...], ...]:
         """All meters, each with its versions in order of effective_from."""

@@ -35,9 +35,10 @@ class MemoryCatalog:
             found = tables.tenants.get(tenant)
             return None if found is None else _account(tables, found)
 
-    def accounts(self, *, cursor: str = "", limit: int = PAGE) -> Page[Account]:
+    def accounts(self, *, prefix: str = "", cursor: str = "", limit: int = PAGE) -> Page[Account]:
         with self._storage.opened() as tables:
-            found = (((t.id,), _account(tables, t)) for t in tables.tenants.values())
+            chosen = (t for t in tables.tenants.values() if t.id.startswith(prefix))
+            found = (((t.id,), _account(tables, t)) for t in chosen)
             return page_of(found, cursor, limit)
 
     def meters(self) -> tuple[tuple[Meter, ...], ...]:

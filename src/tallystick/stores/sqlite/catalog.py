@@ -26,7 +26,13 @@ SELECT_REVISION: Final = "SELECT catalog_revision FROM store"
 RAISE_REVISION: Final = "UPDATE store SET catalog_revision = catalog_revision + 1"
 
 SELECT_TENANT: Final = "SELECT id, name, versions FROM tenant WHERE id = ?"
-SELECT_TENANTS: Final = "SELECT id, name, versions FROM tenant WHERE id > ? ORDER BY id LIMIT ?"
+SELECT_TENANTS: Final = """
+    SELECT id, name, versions FROM tenant
+    WHERE id >= max(:after, :prefix) AND +id > :after AND id < :beyond ORDER BY id LIMIT :limit
+"""
+LAST_CHARACTER: Final = "\U0010ffff"
+"""After every character that a name may hold, in Unicode's order and in SQLite's."""
+
 PUT_TENANT: Final = """
     INSERT INTO tenant (id, name, versions) VALUES (?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, versions = excluded.versions
@@ -102,10 +108,11 @@ class SqliteCatalog:
             row = db.execute(SELECT_TENANT, (tenant,)).fetchone()
             return None if row is None else _account(db, row)
 
-    def accounts(self, *, cursor: str = "", limit: int = PAGE) -> Page[Account]:
+    def accounts(self, *, prefix: str = "", cursor: str = "", limit: int = PAGE) -> Page[Account]:
         (after,) = place_of(cursor, ("",))
+        bounds = {"after": after, "prefix": prefix, "beyond": prefix + LAST_CHARACTER}
         with self._readers.snapshot() as db:
-            rows = db.execute(SELECT_TENANTS, (after, limit + 1)).fetchall()
+            rows = db.execute(SELECT_TENANTS, {**bounds, "limit": limit + 1}).fetchall()
             return page_of(rows, limit, lambda row: _account(db, row), lambda row: row[:1])
 
     def meters(self) -> tuple[tuple[Meter, ...], ...]:

@@ -147,6 +147,15 @@ class OrderedContract(StoreHooks):
 
         assert [account.tenant.id for account in store.catalog.accounts().elements] == list(NAMES)
 
+    def test_tenants_are_found_by_how_their_ids_begin(self, store: Store) -> None:
+        for name in ("ba", "a%", "A", "ab", "a", "aé", "b", "a_"):
+            store.catalog.save(tenant(name), override())
+
+        for prefix, wanted in (("a", ["a", "a%", "a_", "ab", "aé"]), ("a_", ["a_"]), ("c", [])):
+            for limit in (1, 2, 100):
+                found = pages(partial(store.catalog.accounts, prefix=prefix), limit)
+                assert [a.tenant.id for page in found for a in page] == wanted
+
     def test_letters_come_in_the_order_of_keeping(self, store: Store) -> None:
         told = [dead_letter(f"{(i * 7) % 20}") for i in range(20)]
         store.dead_letters.keep(told[:10])
