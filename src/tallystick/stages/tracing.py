@@ -76,7 +76,7 @@ def _lineage(store: Store, slot: SlotKey, version: int, publication: Publication
     total = ZERO
     entries = pages(lambda cursor: store.ledger.entries(slot=slot, cursor=cursor))
     for entry, _ in zip(entries, range(version), strict=False):
-        quantity = sum((a.quantity for a in entry.allocations if a.place.slot == slot), ZERO)
+        quantity = given_to(slot, entry)
         total = add(total, quantity)
         lines.append(Line(entry, quantity, covered(store, entry)))
     told = publication if publication and publication.slot_version == version else None
@@ -87,16 +87,28 @@ def _lineage(store: Store, slot: SlotKey, version: int, publication: Publication
     return Lineage(slot, total, told, tuple(lines))
 
 
+def given_to(slot: SlotKey, entry: Entry) -> Decimal:
+    """What an Entry put into a slot; negative where it took from it."""
+    return sum((a.quantity for a in entry.allocations if a.place.slot == slot), ZERO)
+
+
 def covered(store: Store, entry: Entry) -> tuple[Change, ...]:
     """The changes that an Entry brought into a slot: those since the Entry of its key that last
     did so, up to its own position."""
+    return tuple(_changes(store, entry.key, covered_after(store, entry), entry.position))
+
+
+def covered_after(store: Store, entry: Entry) -> int:
+    """The position after which the changes begin that an Entry covers."""
+    if entry.revision == 1:
+        return 0  # as the key's first it covers all, and the chain need not be read
     after = 0
     for earlier in entries_of(store, entry.key.tenant, entry.key.meter):
         if earlier.line >= entry.line:
             break
         if earlier.key == entry.key and (earlier.released or earlier.moved):
             after = earlier.position
-    return tuple(_changes(store, entry.key, after, entry.position))
+    return after
 
 
 def _changes(store: Store, key: AggregateKey, after: int, upto: int) -> Iterator[Change]:
