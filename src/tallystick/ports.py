@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution
 from tallystick.domain.api_key import ApiKey
+from tallystick.domain.backlog import Backlog
 from tallystick.domain.dead_letter import DeadLetter, Reason
 from tallystick.domain.event import Event, Receipt
 from tallystick.domain.ledger import Book, Entry, Head, Holding
@@ -337,8 +338,7 @@ class Keys(Protocol):
 
 
 class Store(Protocol):
-    """The six ports on one storage. `incarnation` is made when the storage is, and changes when a
-    copy of it is opened as a new one (restore)."""
+    """The six ports on one storage. A copy that is opened (restore) gets a new `incarnation`."""
 
     events: EventLog
     ledger: Ledger
@@ -353,15 +353,15 @@ class Store(Protocol):
     def renew_incarnation(self, incarnation: str) -> None:
         """Become a new incarnation: publications get identifiers no other copy can make."""
 
+    def backlog(self, now: int) -> Backlog:
+        """What is not done yet, counted in bounded time: to be watched."""
+
     def close(self) -> None: ...
 
 
 class Publisher(Protocol):
-    """A provider. It says what it can do (`routes`); the domain decides.
-
-    Only PublisherMisconfigured and PublisherUnavailable are raised, and only by the methods that
-    read.
-    """
+    """A provider. It says what it can do (`routes`); the domain decides. Only its reading methods
+    raise, and only PublisherMisconfigured and PublisherUnavailable."""
 
     @property
     def routes(self) -> dict[str, Route]: ...

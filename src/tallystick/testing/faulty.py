@@ -8,6 +8,7 @@ caller waiting while the world goes on.
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from tallystick.domain.backlog import Backlog
 from tallystick.domain.publication import Answer, Publication
 from tallystick.domain.slot import Route
 from tallystick.ports import (
@@ -78,6 +79,9 @@ class FaultyStore:
 
     def renew_incarnation(self, incarnation: str) -> None:
         self._store.renew_incarnation(incarnation)
+
+    def backlog(self, now: int) -> Backlog:
+        return self._store.backlog(now)
 
     def close(self) -> None:
         self._store.close()

@@ -1,6 +1,8 @@
 """The six ports on one set of tables."""
 
+from tallystick.domain.backlog import Backlog
 from tallystick.ports import Catalog, DeadLetters, EventLog, Keys, Ledger, Outbox
+from tallystick.stores.memory.backlog import backlog_of
 from tallystick.stores.memory.catalog import MemoryCatalog
 from tallystick.stores.memory.dead_letters import MemoryDeadLetters
 from tallystick.stores.memory.events import MemoryEventLog
@@ -38,6 +40,10 @@ class MemoryStore:
     def renew_incarnation(self, incarnation: str) -> None:
         with self._storage.opened():
             self._incarnation = incarnation
+
+    def backlog(self, now: int) -> Backlog:
+        with self._storage.opened() as tables:
+            return backlog_of(tables, now)
 
     def copy(self) -> "MemoryStore":
         """A store of its own with the same content, incarnation included. Cheap."""

@@ -5,8 +5,10 @@ from typing import Final
 
 import apsw
 
+from tallystick.domain.backlog import Backlog
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.ports import Catalog, DeadLetters, EventLog, Keys, Ledger, Outbox
+from tallystick.stores.sqlite.backlog import backlog_of
 from tallystick.stores.sqlite.catalog import SqliteCatalog
 from tallystick.stores.sqlite.connection import (
     BUSY_TIMEOUT_MS,
@@ -94,6 +96,9 @@ class SqliteStore:
             db.execute(UPDATE_INCARNATION, (incarnation,))
 
         self._writer.write(part)
+
+    def backlog(self, now: int) -> Backlog:
+        return backlog_of(self._readers, now)
 
     @property
     def commits(self) -> int:

@@ -76,7 +76,9 @@ class _Call(Generic[T]):
 class Writer:
     """Carries out writes, many in one transaction, each wholly or not at all, durable on return."""
 
-    def __init__(self, path: Path, db: apsw.Connection, on_refusal: Callable[[Refusal], None]) -> None:
+    def __init__(
+        self, path: Path, db: apsw.Connection, on_refusal: Callable[[Refusal], None]
+    ) -> None:
         self._path = path
         self._db = db
         self._on_refusal = on_refusal

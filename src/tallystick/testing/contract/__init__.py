@@ -30,6 +30,7 @@ pytest.register_assert_rewrite(
             "ordered",
             "settled",
             "shared",
+            "watched",
         )
     )
 )
@@ -49,6 +50,7 @@ from tallystick.testing.contract.keyed import KeyedContract  # noqa: E402
 from tallystick.testing.contract.ordered import OrderedContract  # noqa: E402
 from tallystick.testing.contract.settled import SettledContract  # noqa: E402
 from tallystick.testing.contract.shared import SharedContract  # noqa: E402
+from tallystick.testing.contract.watched import WatchedContract  # noqa: E402
 
 __all__ = ["StoreContract"]
 
@@ -69,5 +71,6 @@ class StoreContract(
     OrderedContract,
     SettledContract,
     SharedContract,
+    WatchedContract,
 ):
     """Every promise of `tallystick.ports.Store`."""

@@ -72,6 +72,7 @@ READS: Mapping[str, Callable[[Store], object]] = MappingProxyType(
         "switches": lambda s: s.catalog.switches(),
         "overrides": lambda s: s.catalog.overrides(),
         "letters": lambda s: s.dead_letters.list(),
+        "backlog": lambda s: s.backlog(NOON),
     }
 )
 CALLS = MappingProxyType({**WRITES, **READS})
