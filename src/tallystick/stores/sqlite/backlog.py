@@ -51,7 +51,7 @@ def backlog_of(readers: Readers, now: int) -> Backlog:
     with readers.snapshot() as db:
         unpublished, unpublished_since = row_of(db, COUNT_UNPUBLISHED, (now, COUNTED_MAX))
         unsettled = {state: _unsettled(db, state) for state in State if not state.is_settled}
-        letters = db.execute(COUNT_DEAD_LETTERS, (COUNTED_MAX,)).fetchall()
+        letters: list[Row] = db.execute(COUNT_DEAD_LETTERS, (COUNTED_MAX,)).fetchall()
         return Backlog(
             aggregates_due=row_of(db, COUNT_AGGREGATES_DUE, (COUNTED_MAX,))[0],
             unsealed_since=row_of(db, SELECT_UNSEALED, (now,))[0],
@@ -60,7 +60,7 @@ def backlog_of(readers: Readers, now: int) -> Backlog:
             undelivered=row_of(db, COUNT_UNDELIVERED, (now, COUNTED_MAX))[0],
             unsettled={state: count for state, (count, _) in unsettled.items() if count},
             unsettled_since={state: since for state, (count, since) in unsettled.items() if count},
-            dead_letters={Reason(reason): count for reason, count in letters},
+            dead_letters={Reason(row[0]): row[1] for row in letters},
         )
 
 

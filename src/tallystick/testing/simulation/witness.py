@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import cast
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
+from tallystick.domain.backlog import Backlog
 from tallystick.domain.event import Receipt
 from tallystick.domain.ledger import GENESIS, Entry
 from tallystick.domain.publication import Publication, State
@@ -184,6 +185,9 @@ class WitnessedStore:
 
     def renew_incarnation(self, incarnation: str) -> None:
         self._store.renew_incarnation(incarnation)
+
+    def backlog(self, now: int) -> Backlog:
+        return self._store.backlog(now)
 
     def close(self) -> None:
         self._store.close()
