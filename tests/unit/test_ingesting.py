@@ -315,6 +315,14 @@ def test_replaying_again_and_again_makes_no_more_letters(store, intake):
     assert len(store.dead_letters.list(open_only=False).elements) == 3
 
 
+def test_letters_of_one_reason_can_be_replayed_alone(store, intake):
+    ingest([report("1", tenant="new"), report("2", code="unknown")], intake, NOON)
+    store.catalog.save(Tenant(id="new"), factories.override())
+
+    assert replay(intake, NOON, reason=Reason.UNKNOWN_CODE) == {"still_dead": 1}
+    assert replay(intake, NOON, reason=Reason.UNKNOWN_TENANT) == {"recorded": 1}
+
+
 def test_one_letter_can_be_replayed_alone(store, intake):
     ingest([report("1", tenant="new"), report("2", tenant="new")], intake, NOON)
     store.catalog.save(Tenant(id="new"), factories.override())

@@ -33,7 +33,7 @@ from tallystick.stages.metering import (
 AHEAD_MAX: Final = 5 * MINUTE
 """How far ahead of our clock an event may have occurred."""
 
-_FINAL: Final = frozenset({Reason.UNREADABLE, Reason.CONFLICT})
+REPLAYED_NEVER: Final = frozenset({Reason.UNREADABLE, Reason.CONFLICT})
 """No setting and no time makes these countable."""
 
 
@@ -209,7 +209,13 @@ def _tenant_named(sent: object) -> str:
 
 
 def replay(
-    intake: Intake, now: int, *, tenant: str = "", waits_for: str = "", letter_id: str = ""
+    intake: Intake,
+    now: int,
+    *,
+    tenant: str = "",
+    waits_for: str = "",
+    reason: Reason | None = None,
+    letter_id: str = "",
 ) -> Counter[str]:
     """Give open dead letters another try; how many became what ('recorded', …, 'still_dead').
 
@@ -221,8 +227,10 @@ def replay(
     cursor = ""
     while True:
         page = listing(tenant=tenant, waits_for=waits_for, cursor=cursor)
-        chosen = [e for e in page.elements if letter_id in {"", e.id}]
-        became += _replayed([e for e in chosen if e.reason not in _FINAL], intake, now)
+        chosen = [
+            e for e in page.elements if letter_id in {"", e.id} and reason in {None, e.reason}
+        ]
+        became += _replayed([e for e in chosen if e.reason not in REPLAYED_NEVER], intake, now)
         cursor = page.cursor
         if not cursor:
             return became

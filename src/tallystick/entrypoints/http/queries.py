@@ -120,7 +120,7 @@ async def _answered(request: Request, key: ApiKey, asked: Asked) -> Response:
 
     query, rows = await service.in_thread(answer)
     if "text/csv" in request.headers.get("accept", ""):
-        return _csv(query, rows)
+        return csv_answer(query, rows)
     return Response(_ENCODER.encode(_body(query, rows)), media_type="application/json")
 
 
@@ -173,7 +173,7 @@ def _row(query: Query, row: Row) -> Mapping[str, object]:
     }
 
 
-def _csv(query: Query, rows: Iterable[Row]) -> Response:
+def csv_answer(query: Query, rows: Iterable[Row]) -> Response:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     subject = ("subject",) if query.by_tenant else ()
