@@ -71,8 +71,8 @@ async def create_meter(request: Request) -> Response:
     """201; the same meter again changes nothing, another of its name is a conflict."""
     service = service_of(request)
     key = await service.granted(request, Scope.ADMIN)
-    wanted = _wanted(await read_json(request, _DECODER))
-    await service.in_thread(lambda: _save(service, wanted, who=f"key {key.id}"))
+    wanted = meter_wanted(await read_json(request, _DECODER))
+    await service.in_thread(lambda: save_meter(service, wanted, who=f"key {key.id}"))
     return json_response(
         _body(wanted), status=201, headers={"Location": f"/api/v1/meters/{wanted.id}"}
     )
@@ -86,7 +86,8 @@ def known_meter(catalog: Catalog, name: str) -> Meter:
     raise not_found(f"there is no meter {name[:80]!r}")
 
 
-def _save(service: Service, wanted: Meter, *, who: str) -> None:
+def save_meter(service: Service, wanted: Meter, *, who: str) -> None:
+    """Make the meter, and count what waited for it; the problem where there is another of its name."""
     store, now = service.app.store, service.app.clock.now()
     with service.editing:
         known = next((v for v in store.catalog.meters() if v[0].id == wanted.id), None)
@@ -101,7 +102,8 @@ def _save(service: Service, wanted: Meter, *, who: str) -> None:
     replay(service.intake(), now, waits_for=f"code:{wanted.code}")
 
 
-def _wanted(sent: NewMeter) -> Meter:
+def meter_wanted(sent: NewMeter) -> Meter:
+    """The meter that was described; the problem names the field that cannot be meant."""
     aggregation = KINDS.get(sent.aggregation.upper())
     if aggregation is None:
         raise _invalid("/aggregation", f"must be one of {', '.join(KINDS)}")
