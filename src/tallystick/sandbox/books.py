@@ -2,6 +2,7 @@
 
 import heapq
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -22,6 +23,8 @@ from .records import (
 from .settings import Settings
 
 UsageKey = tuple[str, str]
+Announce = Callable[[str, Subscription | Invoice | ThinEvent, int], None]
+"""Tells whoever listens: the type of an event, what it is about, and when it happened."""
 
 
 class Happening(NamedTuple):
@@ -62,6 +65,7 @@ class Books:
         self.thin_events: dict[str, ThinEvent] = {}
         self.open_reports: dict[tuple[str | None, int], list[MeterFault]] = {}
         self.counters: Counter[str] = Counter()
+        self.announce: Announce = lambda _kind, _record, _at: None
         self._agenda: list[Happening] = []
         self._order = 0
 

@@ -1,6 +1,7 @@
 """The control API under `/_sandbox/`: JSON in and out, for whoever runs the test."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
@@ -22,7 +23,8 @@ def control(sandbox: StripeSandbox, request: Request) -> Answer:
         return Answer(404, {"error": f"no such order: {request.method} {path}"})
     try:
         params: Params = {**dict(parse_qsl(query)), **from_json(request.body)}
-        with sandbox.order(request):
+        held = nullcontext() if order in _OF_WEBHOOKS else sandbox.order(request)
+        with held:
             return Answer(200, order(sandbox, params))
     except Refusal:
         return Answer(400, {"error": "the body must be one JSON object"})
@@ -127,6 +129,39 @@ def _grant(sandbox: StripeSandbox, params: Params) -> Body:
     return {"permissions": permissions}
 
 
+def _webhooks(sandbox: StripeSandbox, _: Params) -> Body:
+    return sandbox.webhooks()
+
+
+def _add_webhook(sandbox: StripeSandbox, params: Params) -> Body:
+    thin = params.get("thin", False)
+    if not isinstance(thin, bool):
+        raise TypeError("thin must be true or false")
+    names = (_texts(params, "secrets"), _texts(params, "types"))
+    made = sandbox.add_webhook(str(params["url"]), *names[0], thin=thin, types=names[1])
+    return {"id": made.id, "url": made.url, "thin": made.thin, "secrets": list(made.secrets)}
+
+
+def _texts(params: Params, name: str) -> list[str]:
+    found = params.get(name, [])
+    if not isinstance(found, list):
+        raise TypeError(f"{name} must be a list of texts")
+    return list(map(str, found))
+
+
+def _remove_webhook(sandbox: StripeSandbox, params: Params) -> Body:
+    sandbox.remove_webhook(str(params["id"]))
+    return sandbox.webhooks()
+
+
+def _deliver(sandbox: StripeSandbox, _: Params) -> Body:
+    return {"delivered": sandbox.deliver()}
+
+
+def _resend(sandbox: StripeSandbox, params: Params) -> Body:
+    return {"waiting": sandbox.resend(str(params["event"]))}
+
+
 def _settings(sandbox: StripeSandbox, _: Params) -> Body:
     return asdict(sandbox.settings)
 
@@ -156,6 +191,14 @@ _ORDERS: dict[tuple[str, str], Callable[[StripeSandbox, Params], Body]] = {
     ("POST", "subscription_status"): _set_status,
     ("POST", "summary_lag"): _set_lag,
     ("POST", "keys"): _grant,
+    ("GET", "webhooks"): _webhooks,
+    ("POST", "webhooks"): _add_webhook,
+    ("DELETE", "webhooks"): _remove_webhook,
+    ("POST", "webhooks/deliver"): _deliver,
+    ("POST", "webhooks/resend"): _resend,
     ("GET", "settings"): _settings,
     ("POST", "reset"): _reset,
 }
+# Without the sandbox's lock, since an endpoint may ask back before it answers; and so without its
+# journal: a state file holds no secret of an endpoint, and its replay tells nobody anything.
+_OF_WEBHOOKS = frozenset((_webhooks, _add_webhook, _remove_webhook, _deliver, _resend))

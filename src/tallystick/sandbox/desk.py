@@ -24,6 +24,7 @@ from .routes import Route, routed
 from .settings import DAY, Settings
 from .subscriptions import end_period, resume
 from .thin_events import close_window
+from .webhooks import Webhooks
 
 LATEST_VERSION = "2026-10-28.endive"
 _METER_EVENTS = frozenset({"/v1/billing/meter_events", "/v2/billing/meter_events"})
@@ -56,6 +57,7 @@ class Desk:
     def __init__(self, settings: Settings, seed: int) -> None:
         self.settings = settings
         self.books = Books(settings)
+        self.webhooks = Webhooks(self.books, LATEST_VERSION)
         self.faults = FaultPlan(seed)
         self.granted: dict[str, frozenset[str]] = {}
         self.outcomes: Counter[tuple[str, str]] = Counter()

@@ -88,8 +88,10 @@ def set_record(books: Books, item: str, timestamp: int, quantity: int, now: int)
     return before
 
 
-def set_status(books: Books, subscription: str, status: str) -> None:
+def set_status(books: Books, subscription: str, status: str, now: int) -> None:
     """Change the status that payments would change."""
     if status not in _STATUSES:
         raise ValueError(f"status must be one of {sorted(_STATUSES)}")
-    books.subscriptions[subscription] = replace(books.subscriptions[subscription], status=status)
+    changed = replace(books.subscriptions[subscription], status=status)
+    books.subscriptions[subscription] = changed
+    books.announce("customer.subscription.updated", changed, now)

@@ -93,12 +93,14 @@ def finalize(books: Books, identity: str, now: int) -> None:
     if not invoice.is_draft or pause == "keep_as_draft":
         return
     fixed = current(books, invoice)
-    books.invoices[identity] = replace(
+    final = replace(
         fixed,
         status=_final_status(invoice, pause),
         finalized_at=now,
         events_seen=len(books.received) - 1,
     )
+    books.invoices[identity] = final
+    books.announce("invoice.finalized", final, now)
 
 
 def _final_status(invoice: Invoice, pause: str | None) -> str:

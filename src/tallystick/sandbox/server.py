@@ -27,6 +27,7 @@ from .stripe_sandbox import StripeSandbox
 _LINE_MAX = 16_384
 _HEADERS_MAX = 100
 _IDLE_SECONDS = 120
+_DELIVERY_SECONDS = 0.5
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
@@ -189,7 +190,7 @@ def run(
 ) -> None:
     """Answer in the foreground until interrupted; a state file lets the next start continue.
 
-    `announce` is called with the URL once it answers.
+    Webhooks are sent by themselves here. `announce` is called with the URL once it answers.
     """
     if state_file is None:
         sandbox = StripeSandbox(at, seed=seed, settings=settings)
@@ -197,4 +198,6 @@ def run(
         sandbox = open_sandbox(Path(state_file), at, seed, settings)
     with serve(sandbox, host, port) as running, suppress(KeyboardInterrupt):
         announce(running.url)
-        threading.Event().wait()
+        never = threading.Event()
+        while not never.wait(_DELIVERY_SECONDS):
+            sandbox.deliver()

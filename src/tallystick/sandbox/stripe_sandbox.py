@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
-from . import hand, reports
+from . import hand, reports, webhooks
 from .answers import Answer, Body, Dropped, Request
 from .authority import fingerprint
 from .clock import Clock, wall_clock
@@ -19,6 +19,7 @@ from .desk import Admitted, Desk, Reply
 from .faults import Fault
 from .records import Invoice, ReceivedEvent
 from .settings import Settings
+from .webhooks import Endpoint, Post
 
 
 class StripeSandbox:
@@ -36,8 +37,11 @@ class StripeSandbox:
         settings: Settings | None = None,
         wall: Callable[[], float] = wall_clock,
         pause: Callable[[float], None] = time.sleep,
+        post: Post = webhooks.post,
     ) -> None:
         self._lock = threading.RLock()
+        self._delivering = threading.Lock()
+        self._post = post
         self._wall = wall
         self._pause = pause
         self._seed = seed
@@ -154,6 +158,50 @@ class StripeSandbox:
         with self._lock:
             return len(self._desk.landings)
 
+    # -------------------------------------------------------------- webhooks
+
+    def add_webhook(
+        self, url: str, *secrets: str, thin: bool = False, types: Iterable[str] = ()
+    ) -> Endpoint:
+        """From now on tell this URL what happens: thin events, or snapshots; all types, or these.
+
+        It is signed with every secret given, or with one that the answer names.
+        """
+        with self._lock:
+            return self._desk.webhooks.add(url, secrets, thin=thin, types=types)
+
+    def remove_webhook(self, identity: str) -> None:
+        """Tell this endpoint nothing more."""
+        with self._lock:
+            self._desk.webhooks.remove(identity)
+
+    def webhooks(self) -> Body:
+        """The endpoints, and what became of every delivery."""
+        with self._lock:
+            return self._desk.webhooks.listed()
+
+    def deliver(self) -> list[Body]:
+        """Send everything that is due now, and say what came of each; returns when all is sent.
+
+        Nothing is locked meanwhile: an endpoint may ask the sandbox back.
+        """
+        results: list[Body] = []
+        with self._delivering:
+            with self._lock:
+                due = self._desk.webhooks.take_due(self._now())
+            for delivery in due:
+                headers = webhooks.signed(delivery, self.now())
+                status = self._post(delivery.endpoint.url, headers, delivery.body)
+                with self._lock:
+                    noted = self._desk.webhooks.note(delivery, status, self._now())
+                results.append(webhooks.described(noted))
+        return results
+
+    def resend(self, event: str) -> int:
+        """Have an event that was delivered before delivered once more; how often."""
+        with self._lock:
+            return self._desk.webhooks.resend(event, self._now())
+
     # ----------------------------------------------------------------- books
 
     def books(self, limit: int = 1_000) -> Body:
@@ -224,7 +272,7 @@ class StripeSandbox:
     def set_status(self, subscription: str, status: str) -> None:
         """Put a subscription into a state that only payments would lead to, such as past_due."""
         with self._lock:
-            hand.set_status(self._desk.books, subscription, status)
+            hand.set_status(self._desk.books, subscription, status, self._now())
 
     def grant(self, key: str, permissions: Iterable[str]) -> None:
         """Restrict a key: from now on it has these permissions and no other."""

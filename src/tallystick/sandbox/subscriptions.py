@@ -75,7 +75,7 @@ def create(books: Books, params: Params, now: int, version: str) -> Subscription
         amount_gte=integer(mapping(params, "billing_thresholds"), "amount_gte"),
         metadata=texts(params, "metadata"),
     )
-    _keep(books, subscription)
+    _keep(books, subscription, "created", now)
     books.plan(end, "period_end", identity)
     return subscription
 
@@ -127,8 +127,9 @@ def _new_item(
     return item
 
 
-def _keep(books: Books, subscription: Subscription) -> None:
+def _keep(books: Books, subscription: Subscription, what: str, now: int) -> None:
     books.subscriptions[subscription.id] = subscription
+    books.announce(f"customer.subscription.{what}", subscription, now)
 
 
 def found(books: Books, identity: str) -> Subscription:
@@ -158,7 +159,7 @@ def update(books: Books, identity: str, params: Params, now: int, version: str) 
         cancel_at_period_end=before.cancel_at_period_end if at_end is None else at_end,
         metadata={**before.metadata, **texts(params, "metadata")},
     )
-    _keep(books, after)
+    _keep(books, after, "updated", now)
     if before.pause_behavior == "keep_as_draft" != after.pause_behavior:
         _finalize_kept_drafts(books, identity, now)
     elif after.pause_behavior and after.resumes_at is not None:
@@ -178,7 +179,7 @@ def resume(books: Books, identity: str, now: int) -> None:
     """The pause is over, unless it was changed meanwhile."""
     subscription = books.subscriptions[identity]
     if subscription.resumes_at == now:
-        _keep(books, replace(subscription, pause_behavior=None, resumes_at=None))
+        _keep(books, replace(subscription, pause_behavior=None, resumes_at=None), "updated", now)
         _finalize_kept_drafts(books, identity, now)
 
 
@@ -237,7 +238,7 @@ def cancel(books: Books, identity: str, params: Params, now: int) -> Subscriptio
     ended = replace(
         subscription, status="canceled", canceled_at=now, ended_at=now, latest_invoice=latest
     )
-    _keep(books, ended)
+    _keep(books, ended, "deleted", now)
     return ended
 
 
@@ -255,4 +256,5 @@ def end_period(books: Books, identity: str, at: int) -> None:
         start, end = period_at(subscription.anchor, subscription.interval, count, at)
         rolled = replace(subscription, period_start=start, period_end=end)
         books.plan(end, "period_end", identity)
-    _keep(books, replace(rolled, latest_invoice=draft.id))
+    what = "updated" if rolled.is_live else "deleted"
+    _keep(books, replace(rolled, latest_invoice=draft.id), what, at)

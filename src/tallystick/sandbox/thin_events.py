@@ -7,6 +7,7 @@ from .records import MeterFault, ThinEvent
 
 ERROR_REPORT = "v1.billing.meter.error_report_triggered"
 NO_METER = "v1.billing.meter.no_meter_found"
+_THIN = ("id", "object", "type", "created", "livemode", "context", "reason", "related_object")
 
 
 def report(books: Books, fault: MeterFault, now: int) -> None:
@@ -43,6 +44,13 @@ def _publish(
         faults=faults,
     )
     books.thin_events[event.id] = event
+    books.announce(event.type, event, event.created)
+
+
+def notification(books: Books, event: ThinEvent, *, livemode: bool) -> Body:
+    """What a webhook carries of the event: thin, without its data."""
+    body = rendered(books, event, livemode=livemode)
+    return {name: body[name] for name in _THIN if name in body}
 
 
 def rendered(books: Books, event: ThinEvent, *, livemode: bool) -> Body:
