@@ -87,7 +87,7 @@ def known_meter(catalog: Catalog, name: str) -> Meter:
 
 
 def save_meter(service: Service, wanted: Meter, *, who: str) -> None:
-    """Make the meter, and count what waited for it; the problem where there is another of its name."""
+    """Make the meter and count what waited for it; the problem where its name is taken."""
     store, now = service.app.store, service.app.clock.now()
     with service.editing:
         known = next((v for v in store.catalog.meters() if v[0].id == wanted.id), None)
