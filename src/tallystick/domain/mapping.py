@@ -4,10 +4,11 @@ Versions follow each other at hour boundaries. Windows before `publish_from` are
 reported, and never sent.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tallystick.domain.instant import EARLIEST, HOUR
+from tallystick.domain.instant import EARLIEST, HOUR, floor_hour
 from tallystick.domain.meter import WHOLE
 from tallystick.domain.slot import Place, Route, place_for
 from tallystick.domain.tenant import Tenant
@@ -25,7 +26,8 @@ class Mapping:
     provider's meter (an event name), empty where the destination says all.
 
     `boundary_hour` says what to do with an hourly slot in which a period starts: 'refuse' holds
-    it, 'previous' and 'next' bill it wholly in one period.
+    it, 'previous' and 'next' bill it wholly in one period. A version without a route is an end:
+    usage of its windows is counted, and held as if there were no mapping.
     """
 
     tenant: str
@@ -38,6 +40,61 @@ class Mapping:
     publish_from: int
     boundary_hour: str = "refuse"
     effective_from: int = EARLIEST
+
+    @property
+    def is_end(self) -> bool:
+        return not self.route
+
+    def opposes(self, other: "Mapping") -> bool:
+        """Whether the two share slots and bill a cut hour in different periods: who shares a
+        customer and a meter shares its slots, so a cut hour has one bill for all."""
+        one = (self.route, self.account, self.destination, self.counter)
+        another = (other.route, other.account, other.destination, other.counter)
+        says = {self.boundary_hour, other.boundary_hour}
+        return one == another and series_of(self) != series_of(other) and says == _OPPOSED
+
+
+_OPPOSED: Final = frozenset({"previous", "next"})
+
+
+def series_of(mapping: Mapping) -> tuple[str, str, str]:
+    """(tenant, meter, group): what the versions that follow each other have in common."""
+    return mapping.tenant, mapping.meter, mapping.group
+
+
+def next_mapping(
+    wanted: Mapping, known: Iterable[Mapping], now: int, *, keep_start: bool
+) -> Mapping | None:
+    """The version to save so that the series goes where `wanted` says; None where it does already.
+
+    The first holds since ever, a later one from the next full hour, so that no slot is fed by two
+    mappings. `keep_start`: `publish_from` stays what it was.
+    """
+    newest = _newest(wanted, known)
+    if newest is None:
+        return wanted
+    if keep_start:
+        wanted = replace(wanted, publish_from=newest.publish_from)
+    if replace(wanted, effective_from=newest.effective_from) == newest:
+        return None
+    return replace(wanted, effective_from=_next_start(newest, now))
+
+
+def end_of(newest: Mapping, now: int) -> Mapping | None:
+    """The version that ends a series from the next full hour; None where it is ended already."""
+    if newest.is_end:
+        return None
+    starts = _next_start(newest, now)
+    return replace(newest, route="", destination="", counter="", effective_from=starts)
+
+
+def _newest(wanted: Mapping, known: Iterable[Mapping]) -> Mapping | None:
+    own = [m for m in known if series_of(m) == series_of(wanted)]
+    return own[-1] if own else None
+
+
+def _next_start(newest: Mapping, now: int) -> int:
+    return max(floor_hour(now) + HOUR, newest.effective_from)
 
 
 def mapping_for(versions: tuple[Mapping, ...], group: str, window: Window) -> Mapping | None:

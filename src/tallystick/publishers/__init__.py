@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from tallystick.domain.errors import InvalidSetting
 from tallystick.domain.instant import DAY, HOUR
 from tallystick.domain.slot import Mode, Reads, Route
+from tallystick.domain.tenant import NAME_LENGTH_MAX, check_name
 
 DIGITS_MAX: Final = 15
 """A meter event value with more significant digits is refused since API 2026-04-22
@@ -78,3 +80,23 @@ usage-based-legacy/recording-usage). Only a period's total can be read."""
 ROUTES: Final[Mapping[str, Route]] = MappingProxyType(
     {route.name: route for route in (HOUR_METER, SUM_METER, USAGE_RECORD)}
 )
+
+_PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
+    {HOUR_METER.name: "cus_", SUM_METER.name: "cus_", USAGE_RECORD.name: "si_"}
+)
+"""How a destination of each route begins."""
+
+
+def check_target(route: str, destination: str, counter: str) -> None:
+    """InvalidSetting where no quantity could ever go there."""
+    prefix = _PREFIXES.get(route)
+    if prefix is None:
+        raise InvalidSetting(f"route {route[:40]!r} is none of {', '.join(_PREFIXES)}")
+    is_legible = destination.isascii() and destination.isprintable()
+    if not destination.startswith(prefix) or not is_legible or len(destination) > NAME_LENGTH_MAX:
+        raise InvalidSetting(f"{destination[:40]!r} does not begin with {prefix}")
+    if bool(counter) is (route == USAGE_RECORD.name):
+        wanted = "no counter" if counter else "a counter: the event name of the Stripe meter"
+        raise InvalidSetting(f"route {route} takes {wanted}")
+    if counter:
+        check_name("counter", counter)

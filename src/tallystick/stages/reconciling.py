@@ -21,7 +21,7 @@ from tallystick.domain.quantity import ZERO, add, equal_as_read
 from tallystick.domain.slot import Mode, Reads, Route, Slot, reading_group
 from tallystick.domain.statement import InvoiceLine
 from tallystick.domain.window import Window
-from tallystick.ports import Due, Override, Page, Publisher, Store
+from tallystick.ports import Account, Due, Override, Page, Publisher, Store
 from tallystick.stages.publishing import HOLD
 from tallystick.stages.recounting import pages, recount, slot_faults, verify
 
@@ -69,7 +69,7 @@ class Reconciling:
             if crc32(account.tenant.id.encode()) % parts != turn:
                 continue
             period = account.tenant.period_at(self.now)
-            for route, destination in sorted({(m.route, m.destination) for m in account.mappings}):
+            for route, destination in _billed_through(account):
                 batch = list(pages(partial(self._slots_in, period, route, destination)))
                 yield from self._compared(batch, defaultdict(lambda: ZERO))
 
@@ -191,7 +191,7 @@ class Reconciling:
         switches = self.store.catalog.switches()
         for account in pages(lambda cursor: self.store.catalog.accounts(cursor=cursor)):
             period = account.tenant.period_at(self.now)
-            for destination in sorted({m.destination for m in account.mappings}):
+            for destination in sorted({destination for _, destination in _billed_through(account)}):
                 fault = self._subscription_fault(destination, period)
                 held = f"{HOLD}:{destination}" in switches
                 self._hold(destination, fault, is_held=held)
@@ -250,6 +250,11 @@ class Reconciling:
         alone = route.hourly and route.reads is Reads.HOUR
         closed = one.slot.place.is_closed(self.now)
         return route.mode is Mode.ABSOLUTE and alone and one.current is None and not closed
+
+
+def _billed_through(account: Account) -> list[tuple[str, str]]:
+    """The (route, destination)s that the tenant's mappings have ever named."""
+    return sorted({(m.route, m.destination) for m in account.mappings if not m.is_end})
 
 
 def line_of(slot: Slot) -> Line:

@@ -51,6 +51,7 @@ def _routes_in_use(store: Store) -> set[str]:
         mapping.route
         for account in pages(lambda cursor: store.catalog.accounts(cursor=cursor))
         for mapping in account.mappings
+        if not mapping.is_end
     }
     slots = pages(lambda cursor: store.outbox.slots(cursor=cursor))
     return mapped | {one.slot.key.route for one in slots}

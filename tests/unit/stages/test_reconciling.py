@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tallystick.domain.discrepancy import Kind
+from tallystick.domain.mapping import end_of
 from tallystick.domain.statement import Subscription
 from tallystick.stages.publishing import HOLD
 from tallystick.stages.reconciling import Reconciling
@@ -83,3 +84,16 @@ def test_what_is_in_flight_is_not_repaired():
     told.far.held[place(period=SPRING).slot] = Decimal(3)
 
     assert reconciling(told).repair() == 0
+
+
+def test_an_ended_mapping_asks_the_provider_for_nobody_new(monkeypatch):
+    told, asked = mapped(), []
+    (mapped_once,) = told.store.catalog.account("acme").mappings
+    told.store.catalog.save(end_of(mapped_once, told.clock.now()), override())
+    told.grow("e1", 5)
+    told.run()
+    monkeypatch.setattr(type(told.far), "subscription", lambda _, name: asked.append(name))
+
+    assert list(reconciling(told).subscriptions()) == []
+    assert list(reconciling(told).share(parts=1)) == []
+    assert asked == ["cus_acme"]

@@ -1,13 +1,12 @@
 """`tallystick mappings`: through what a tenant's meter is billed, and since when."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 
 from tallystick.domain.errors import InvalidSetting
-from tallystick.domain.instant import EARLIEST, HOUR, floor_hour, format_instant
+from tallystick.domain.instant import EARLIEST, format_instant
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import WHOLE, group_of
 from tallystick.entrypoints.cli.context import (
@@ -25,8 +24,8 @@ from tallystick.entrypoints.cli.context import (
 from tallystick.entrypoints.cli.meters import known_meter
 from tallystick.entrypoints.cli.tables import Row, say, show
 from tallystick.entrypoints.cli.tenants import accounts
-from tallystick.ports import Store
-from tallystick.publishers import HOUR_METER, SUM_METER, USAGE_RECORD
+from tallystick.publishers import HOUR_METER, SUM_METER, USAGE_RECORD, check_target
+from tallystick.stages.configuring import end_mapping, map_meter
 
 
 @Parameter(name="*")
@@ -55,11 +54,19 @@ class StripeOptions:
         if item is not None:
             if self.event_name is not None or self.sum_meter:
                 raise InvalidSetting("--event-name and --sum-meter go with --stripe-customer")
-            return USAGE_RECORD.name, _prefixed("--stripe-subscription-item", item, "si_"), ""
+            return _checked("--stripe-subscription-item", USAGE_RECORD.name, item, "")
         if not self.event_name:
             raise InvalidSetting("--stripe-customer also needs the meter's --event-name")
         route = SUM_METER if self.sum_meter else HOUR_METER
-        return route.name, _prefixed("--stripe-customer", customer or "", "cus_"), self.event_name
+        return _checked("--stripe-customer", route.name, customer or "", self.event_name)
+
+
+def _checked(option: str, route: str, destination: str, counter: str) -> tuple[str, str, str]:
+    try:
+        check_target(route, destination, counter)
+    except InvalidSetting as error:
+        raise InvalidSetting(f"{option}: {error}") from error
+    return route, destination, counter
 
 
 NO_TARGET: Final = StripeOptions()
@@ -68,6 +75,7 @@ NO_TARGET: Final = StripeOptions()
 def register(app: App) -> None:
     group = App(name="mappings", help="Through what a tenant's meter is billed.")
     group.command(add)
+    group.command(end)
     group.command(list_mappings, name="list")
     app.command(group)
 
@@ -100,7 +108,7 @@ def add(
     route, destination, counter = stripe.target()
     with open_app(store, at) as app:
         now = app.clock.now()
-        account = known_tenant(app.store, tenant)
+        known_tenant(app.store, tenant)
         known_meter(app.store.catalog, meter)
         since = optional_instant("--publish-from", publish_from)
         wanted = Mapping(
@@ -113,56 +121,41 @@ def add(
             publish_from=now if since is None else since,
             boundary_hour=boundary_hour,
         )
-        _check_boundary_hour(app.store, wanted)
-        added = _next_version(wanted, account.mappings, now, keep_start=since is None)
+        line = audit(app, "mappings add", f"{tenant}/{meter}", who=who, why=why)
+        added = map_meter(app.store.catalog, wanted, line, keep_start=since is None)
         if added is None:
             say(f"{meter!r} of {tenant!r} is mapped so already")
             return CLEAN
-        line = audit(app, "mappings add", f"{tenant}/{meter}", who=who, why=why)
-        app.store.catalog.save(added, line)
     say(f"{meter!r} of {tenant!r} goes to {destination}, from {format_instant(added.publish_from)}")
     return CLEAN
 
 
-def _check_boundary_hour(store: Store, wanted: Mapping) -> None:
-    """Who shares a customer and a meter shares its slots, so a cut hour has one bill for all."""
-    if wanted.boundary_hour == "refuse":
-        return
-    for account in accounts(store.catalog):
-        for mapping in account.mappings:
-            if _opposes(mapping, wanted):
-                raise InvalidSetting(
-                    f"--boundary-hour: {mapping.meter!r} of {mapping.tenant!r} goes to the same "
-                    f"meter of {wanted.destination} with {mapping.boundary_hour!r}; say the same"
-                )
+def end(
+    tenant: Annotated[str, Parameter(help="Whose usage.")],
+    meter: Annotated[str, Parameter(help="Which meter's.")],
+    *,
+    group: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="DIMENSION=VALUE; the whole if not given. Repeatable."),
+    ] = (),
+    why: WhyOption,
+    who: WhoOption = None,
+    store: StoreOption = None,
+    at: AtOption = None,
+) -> int:
+    """Bill a tenant's meter no longer, from the next full hour. Counting goes on.
 
-
-def _opposes(mapping: Mapping, wanted: Mapping) -> bool:
-    one = (mapping.route, mapping.destination, mapping.counter)
-    other = (wanted.route, wanted.destination, wanted.counter)
-    own = (mapping.tenant, mapping.meter, mapping.group) == (
-        wanted.tenant,
-        wanted.meter,
-        wanted.group,
-    )
-    says = {mapping.boundary_hour, wanted.boundary_hour}
-    return one == other and not own and says == {"previous", "next"}
-
-
-def _next_version(
-    wanted: Mapping, known: Iterable[Mapping], now: int, *, keep_start: bool
-) -> Mapping | None:
-    """The version to save; None where the newest says the same."""
-    own = [m for m in known if (m.meter, m.group) == (wanted.meter, wanted.group)]
-    if not own:
-        return wanted
-    newest = own[-1]
-    if keep_start:
-        wanted = replace(wanted, publish_from=newest.publish_from)
-    if replace(wanted, effective_from=newest.effective_from) == newest:
-        return None
-    # From a slot's boundary, so that no slot is fed by two mappings.
-    return replace(wanted, effective_from=floor_hour(now) + HOUR)
+    What was counted until then is billed; what comes after is held until it is mapped again.
+    """
+    with open_app(store, at) as app:
+        known_tenant(app.store, tenant)
+        line = audit(app, "mappings end", f"{tenant}/{meter}", who=who, why=why)
+        ended = end_mapping(app.store.catalog, (tenant, meter, _group(group)), line)
+    if ended is None:
+        say(f"{meter!r} of {tenant!r} is ended already")
+    else:
+        say(f"{meter!r} of {tenant!r} is billed until {format_instant(ended.effective_from)}")
+    return CLEAN
 
 
 def _group(assignments: tuple[str, ...]) -> str:
@@ -175,12 +168,6 @@ def _group(assignments: tuple[str, ...]) -> str:
             raise InvalidSetting(f"--group {text!r} is not DIMENSION=VALUE")
         values[name] = value
     return group_of(values)
-
-
-def _prefixed(option: str, given: str, prefix: str) -> str:
-    if not given.startswith(prefix) or not given.isascii() or not given.isprintable():
-        raise InvalidSetting(f"{option}: {given[:40]!r} does not begin with {prefix}")
-    return given
 
 
 def list_mappings(

@@ -26,6 +26,12 @@ from tallystick.entrypoints.http.events import post_events, post_lago_batch
 from tallystick.entrypoints.http.failing import FAILURES, problem_for
 from tallystick.entrypoints.http.health import healthz, readyz
 from tallystick.entrypoints.http.listings import list_events
+from tallystick.entrypoints.http.mappings import (
+    get_mapping,
+    list_mappings,
+    put_mapping,
+    unmap,
+)
 from tallystick.entrypoints.http.meters import create_meter, get_meter, list_meters
 from tallystick.entrypoints.http.openapi import document, get_openapi
 from tallystick.entrypoints.http.problems import problem_response
@@ -52,6 +58,10 @@ ROUTES: Final = (
     Route("/api/v1/tenants", create_tenant, methods=["POST"]),
     Route("/api/v1/tenants/{tenant}", get_tenant, methods=["GET"]),
     Route("/api/v1/tenants/{tenant}", change_tenant, methods=["PUT"]),
+    Route("/api/v1/tenants/{tenant}/mappings", list_mappings, methods=["GET"]),
+    Route("/api/v1/tenants/{tenant}/mappings/{meter}", get_mapping, methods=["GET"]),
+    Route("/api/v1/tenants/{tenant}/mappings/{meter}", put_mapping, methods=["PUT"]),
+    Route("/api/v1/tenants/{tenant}/mappings/{meter}/end", unmap, methods=["POST"]),
     Route("/api/v1/usage", get_usage, methods=["GET"]),
     Route("/api/v1/ledger", list_entries, methods=["GET"]),
     Route("/api/v1/publications", list_publications, methods=["GET"]),

@@ -18,6 +18,7 @@ from tallystick.domain.ledger import Entry
 from tallystick.domain.publication import Publication
 from tallystick.domain.quantity import format_quantity
 from tallystick.entrypoints.http.answers import flag, json_response
+from tallystick.entrypoints.http.editing import audit, check_why
 from tallystick.entrypoints.http.parameters import (
     check_known,
     cursor,
@@ -28,7 +29,7 @@ from tallystick.entrypoints.http.parameters import (
 )
 from tallystick.entrypoints.http.problems import error_body, invalid_parameter, not_found
 from tallystick.entrypoints.http.service import Service, service_of
-from tallystick.entrypoints.http.tenants import audit, known_tenant
+from tallystick.entrypoints.http.tenants import known_tenant
 from tallystick.stages.ingesting import replay
 from tallystick.stages.publishing import PAUSE
 from tallystick.stages.totalling import By, Total, totals
@@ -174,15 +175,15 @@ async def _switched(request: Request, action: str) -> Response:
     service = service_of(request)
     key = await service.granted(request, Scope.PUBLISH)
     asked = await read_json(request, _REASON)
-    if not asked.why.strip():
-        raise invalid_parameter("/why", "is empty; say it for the audit trail")
-    if not key.sees(asked.tenant):
-        raise not_found("there is no such tenant")
-    await service.in_thread(lambda: _switch(service, key, asked, action))
+    await service.in_thread(lambda: switch_sending(service, key, asked, action))
     return json_response({"paused": action == "pause", "tenant": asked.tenant})
 
 
-def _switch(service: Service, key: ApiKey, asked: Reason, action: str) -> None:
+def switch_sending(service: Service, key: ApiKey, asked: Reason, action: str) -> None:
+    """Pause or resume, on record; the problem where the key may not, or no reason is given."""
+    check_why(asked.why)
+    if not key.sees(asked.tenant):
+        raise not_found("there is no such tenant")
     catalog, now = service.app.store.catalog, service.app.clock.now()
     if asked.tenant:
         known_tenant(catalog, asked.tenant)

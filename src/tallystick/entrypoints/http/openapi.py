@@ -12,7 +12,15 @@ from starlette.routing import Route
 
 from tallystick import __version__
 from tallystick.domain.api_key import Scope
-from tallystick.entrypoints.http import books, listings, meters, queries, settling, tenants
+from tallystick.entrypoints.http import (
+    books,
+    listings,
+    mappings,
+    meters,
+    queries,
+    settling,
+    tenants,
+)
 from tallystick.entrypoints.http.problems import PROBLEM_TYPE
 from tallystick.entrypoints.http.reading import CLOUD_EVENT, CLOUD_EVENTS, JSON
 
@@ -71,6 +79,25 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         body=tenants.Terming,
         body_types=(JSON,),
         refusals=(412, 428),
+    ),
+    "list_mappings": Operation(scope=READ),
+    "get_mapping": Operation(scope=READ, query=mappings.PARAMETERS),
+    "put_mapping": Operation(
+        scope=ADMIN,
+        query=mappings.PARAMETERS,
+        headers=("If-Match",),
+        body=mappings.Target,
+        body_types=(JSON,),
+        answers=(200, 201),
+        refusals=(412, 428),
+    ),
+    "unmap": Operation(
+        scope=ADMIN,
+        query=mappings.PARAMETERS,
+        headers=("If-Match",),
+        body=mappings.Ending,
+        body_types=(JSON,),
+        refusals=(412,),
     ),
     "get_usage": Operation(scope=READ, query=books.USAGE),
     "list_entries": Operation(scope=READ, query=books.ENTRIES),

@@ -10,10 +10,10 @@ from tallystick.domain.api_key import ApiKey, Scope
 from tallystick.domain.publication import Publication, settled_by_person
 from tallystick.entrypoints.http.answers import json_response
 from tallystick.entrypoints.http.books import check_unbound, publication_body
+from tallystick.entrypoints.http.editing import audit, check_why
 from tallystick.entrypoints.http.parameters import read_json
-from tallystick.entrypoints.http.problems import Problem, invalid_parameter, not_found
+from tallystick.entrypoints.http.problems import Problem, not_found
 from tallystick.entrypoints.http.service import Service, service_of
-from tallystick.entrypoints.http.tenants import audit
 
 ARRIVED: Final = "arrived"
 
@@ -34,14 +34,16 @@ async def settle(request: Request) -> Response:
     key = await service.granted(request, Scope.PUBLISH)
     check_unbound(key)
     decided = await read_json(request, _DECODER)
-    if not decided.why.strip():
-        raise invalid_parameter("/why", "is empty; name the evidence")
     identifier = request.path_params["identifier"]
-    after = await service.in_thread(lambda: _settled(service, key, identifier, decided))
+    after = await service.in_thread(lambda: settle_by_person(service, key, identifier, decided))
     return json_response(publication_body(after))
 
 
-def _settled(service: Service, key: ApiKey, identifier: str, decided: Verdict) -> Publication:
+def settle_by_person(
+    service: Service, key: ApiKey, identifier: str, decided: Verdict
+) -> Publication:
+    """The publication as it is then, on record; the problem where that cannot be decided."""
+    check_why(decided.why)
     store, now = service.app.store, service.app.clock.now()
     found = store.outbox.publications(identifier=identifier).elements
     if not found:

@@ -1,7 +1,5 @@
 """`/api/v1/tenants`: who is billed, and how their time is cut. An edit names the ETag it read."""
 
-import hashlib
-import json
 from dataclasses import replace
 from typing import Final
 
@@ -15,6 +13,13 @@ from tallystick.domain.instant import format_instant, parse_instant
 from tallystick.domain.period import parse_interval
 from tallystick.domain.tenant import Tenant, Terms, check_name, check_zone, with_terms
 from tallystick.entrypoints.http.answers import json_response
+from tallystick.entrypoints.http.editing import (
+    OVER_HTTP,
+    audit,
+    check_match,
+    etag_of,
+    must_match,
+)
 from tallystick.entrypoints.http.parameters import (
     check_known,
     cursor,
@@ -24,10 +29,9 @@ from tallystick.entrypoints.http.parameters import (
 )
 from tallystick.entrypoints.http.problems import Problem, not_found
 from tallystick.entrypoints.http.service import Service, service_of
-from tallystick.ports import Catalog, Override
+from tallystick.ports import Catalog
+from tallystick.stages.configuring import configure
 from tallystick.stages.ingesting import replay
-
-OVER_HTTP: Final = "over HTTP"
 
 
 class Terming(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,13 +97,10 @@ async def change_tenant(request: Request) -> Response:
     """New terms from its next billing period. `If-Match` must be the ETag that was read."""
     service = service_of(request)
     key = await service.granted(request, Scope.ADMIN)
-    read_as = request.headers.get("if-match")
-    if read_as is None:
-        detail = "send If-Match with the ETag of the tenant as you read it"
-        raise Problem(status=428, kind="precondition-required", detail=detail)
+    read = must_match(request)
     sent = await read_json(request, _TERMS)
     name = request.path_params["tenant"]
-    changed = await service.in_thread(lambda: _change(service, name, sent, read_as, key))
+    changed = await service.in_thread(lambda: _change(service, name, sent, read, key))
     return _answer(changed)
 
 
@@ -111,35 +112,32 @@ def known_tenant(catalog: Catalog, name: str) -> Tenant:
 
 
 def _create(service: Service, wanted: Tenant, key: ApiKey, why: str) -> bool:
-    store, now = service.app.store, service.app.clock.now()
-    with service.editing:
-        known = store.catalog.account(wanted.id)
+    catalog, now = service.app.store.catalog, service.app.clock.now()
+
+    def decide() -> Tenant | None:
+        known = catalog.account(wanted.id)
         if known is not None and known.tenant != wanted:
             detail = "there is a tenant of this id that differs; change it by PUT"
             raise Problem(status=409, kind="already-there", detail=detail)
-        if known is None:
-            store.catalog.save(wanted, audit(key, now, why, "tenants add", wanted.id))
+        return wanted if known is None else None
+
+    made = configure(catalog, decide, audit(key, now, why, "tenants add", wanted.id))
     replay(service.intake(), now, waits_for=f"tenant:{wanted.id}")
-    return known is None
+    return made is not None
 
 
-def _change(service: Service, name: str, sent: Terming, read_as: str, key: ApiKey) -> Tenant:
+def _change(service: Service, name: str, sent: Terming, read: str, key: ApiKey) -> Tenant:
     catalog, now = service.app.store.catalog, service.app.clock.now()
-    with service.editing:
+
+    def decide() -> Tenant | None:
         before = known_tenant(catalog, name)
-        if read_as.strip() not in ("*", etag_of(before)):
-            detail = "it was changed since you read it; read it again"
-            raise Problem(status=412, kind="changed-meanwhile", detail=detail)
+        check_match(read, etag_of(body_of(before)))
         after = with_terms(before, _terms(sent, before.versions[-1]), now)
         after = after if sent.name is None else replace(after, name=sent.name)
-        if after != before:
-            catalog.save(after, audit(key, now, sent.why, "tenants change", name))
-    return after
+        return None if after == before else after
 
-
-def audit(key: ApiKey, now: int, why: str, action: str, subject: str) -> Override:
-    """The line of the audit trail for what a key did."""
-    return Override(at=now, who=f"key {key.id}", why=why, action=action, subject=subject)
+    changed = configure(catalog, decide, audit(key, now, sent.why, "tenants change", name))
+    return known_tenant(catalog, name) if changed is None else changed
 
 
 def _terms(sent: Terming, known: Terms) -> Terms:
@@ -168,13 +166,9 @@ def body_of(tenant: Tenant) -> dict[str, object]:
     }
 
 
-def etag_of(tenant: Tenant) -> str:
-    text = json.dumps(body_of(tenant), sort_keys=True)
-    return f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
-
-
 def _answer(
     tenant: Tenant, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    tagged = {**(headers or {}), "ETag": etag_of(tenant)}
-    return json_response(body_of(tenant), status=status, headers=tagged)
+    body = body_of(tenant)
+    tagged = {**(headers or {}), "ETag": etag_of(body)}
+    return json_response(body, status=status, headers=tagged)
