@@ -241,7 +241,9 @@ class Reconciling:
                 slot = settled[reading.group]
                 confirmed = slot.confirmed
                 if confirmed is not None and not equal_as_read(confirmed, reading.total):
-                    after = replace(slot, confirmed=reading.total, due=True)
+                    # Not taken for what it holds: a reading may lag, and what is set is set again.
+                    earlier = (*slot.earlier, reading.total)
+                    after = replace(slot, confirmed=None, earlier=earlier, due=True)
                     repaired += self.store.outbox.adjust(slot, after)
         return repaired
 

@@ -10,11 +10,13 @@ from tallystick.domain.mapping import end_of
 from tallystick.domain.statement import Subscription
 from tallystick.stages.publishing import HOLD
 from tallystick.stages.reconciling import Reconciling
+from tallystick.testing.contract.steps import report
 from tallystick.testing.factories import (
     ABSOLUTE,
     FEBRUARY,
     JANUARY,
     LIMITS,
+    event,
     mapping,
     override,
     place,
@@ -75,6 +77,22 @@ def test_only_what_cannot_over_bill_is_set_again(route, repaired):
     assert reconciling(told).repair() == repaired
     told.run()
     assert told.far.held[slot] == (5 if repaired else 3)
+
+
+def test_a_repair_by_a_reading_that_lags_leaves_no_total_unsent():
+    """The total falls to just what the reading showed, before anything is set again."""
+    told = Desk()
+    told.grow("e1", 5)
+    told.hours(12)
+    told.far.shown = Decimal(0)
+    assert reconciling(told).repair() == 1
+    told.far.shown = None
+
+    report(told.store, event("v1", voids="e1"))
+    told.follow()
+    told.hours(12)
+
+    assert told.far.held[place(period=SPRING).slot] == 0
 
 
 def test_what_is_in_flight_is_not_repaired():
