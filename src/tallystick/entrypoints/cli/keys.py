@@ -1,6 +1,5 @@
 """`tallystick keys`: who may use the HTTP API, and what for."""
 
-import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
@@ -9,11 +8,11 @@ from cyclopts import App as Cli
 from cyclopts import Parameter
 
 from tallystick.bootstrap import App
-from tallystick.config import parse_duration
-from tallystick.domain.api_key import ID_BYTES, SECRET_BYTES, ApiKey, Scope, digest_of, text_of
-from tallystick.domain.errors import InvalidSetting, InvariantViolated, NotFound
+from tallystick.domain.api_key import ApiKey, Scope
+from tallystick.domain.errors import InvariantViolated, NotFound
 from tallystick.domain.instant import format_instant
 from tallystick.domain.tenant import check_name
+from tallystick.entrypoints import issuing
 from tallystick.entrypoints.cli.context import (
     CLEAN,
     AtOption,
@@ -65,7 +64,9 @@ def create(
             key,
             name=check_name("key", name) if name else "",
             tenant=tenant,
-            expires_at=_expiry(expires_in, key.created_at),
+            expires_at=None
+            if expires_in is None
+            else issuing.expiry(expires_in, key.created_at, named="--expires-in"),
         )
         line = audit(app, "keys create", key.id, who=who, why=why)
         if not app.store.keys.add(wanted, line):
@@ -79,27 +80,7 @@ def create(
 
 
 def issued(app: App, scopes: Iterable[Scope]) -> tuple[ApiKey, str]:
-    """A new key, not stored yet, and its text."""
-    id_, text = text_of(secrets.token_bytes(ID_BYTES + SECRET_BYTES))
-    key = ApiKey(
-        id=id_,
-        digest=digest_of(text),
-        scopes=tuple(dict.fromkeys(scopes)),
-        created_at=app.clock.now(),
-    )
-    return key, text
-
-
-def _expiry(text: str | None, created_at: int) -> int | None:
-    if text is None:
-        return None
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        raise InvalidSetting(f"--expires-in: {error}") from error
-    if not duration:
-        raise InvalidSetting("--expires-in: a key that expires at once opens nothing")
-    return created_at + duration
+    return issuing.issued(scopes, app.clock.now())
 
 
 def list_keys(*, store: StoreOption = None, as_json: JsonOption = False) -> int:
