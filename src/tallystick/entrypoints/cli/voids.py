@@ -4,9 +4,6 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tallystick.domain.dead_letter import DeadLetter
-from tallystick.domain.errors import InvalidReport
-from tallystick.domain.event import Receipt
 from tallystick.entrypoints.cli.context import (
     CLEAN,
     NEEDS_A_PERSON,
@@ -19,7 +16,7 @@ from tallystick.entrypoints.cli.context import (
     open_app,
 )
 from tallystick.entrypoints.cli.tables import say
-from tallystick.stages.ingesting import Report, ingest
+from tallystick.stages.voiding import Void, Voided, take_out
 
 
 def register(app: App) -> None:
@@ -41,24 +38,27 @@ def void(
     The void is kept as an event of its own, with who and why. Voiding twice is voiding once.
     """
     with open_app(store, at) as app:
-        events = app.store.events
         known_tenant(app.store, tenant)
-        if events.is_voided(tenant, event_key):
-            say(f"{event_key!r} is voided already")
-            return CLEAN
-        is_known = events.event(tenant, event_key) is not None
-        body: dict[str, object] = {
-            "tenant": tenant,
-            "key": key or f"void:{event_key}",
-            "voids": event_key,
-            "properties": {"who": who or app.settings.user, "why": why},
-        }
-        (outcome,) = ingest([Report(origin="cli:void", body=body)], intake(app), app.clock.now())
-    if isinstance(outcome, DeadLetter):
-        raise InvalidReport(*outcome.errors)
-    if outcome.receipt is Receipt.CONFLICT:
-        say(f"the key {body['key']!r} is taken by another event; give the void another by --key")
-        return NEEDS_A_PERSON
-    later = "" if is_known else " when it comes: no event with that key is here yet"
-    say(f"{event_key!r} is voided{later}")
-    return CLEAN
+        wanted = Void(
+            tenant=tenant,
+            event_key=event_key,
+            key=key,
+            who=who or app.settings.user,
+            why=why,
+            origin="cli:void",
+        )
+        became = take_out(wanted, intake(app), app.clock.now())
+    say(_sentence(wanted, became))
+    return NEEDS_A_PERSON if became is Voided.KEY_TAKEN else CLEAN
+
+
+def _sentence(wanted: Void, became: Voided) -> str:
+    match became:
+        case Voided.VOIDED:
+            return f"{wanted.event_key!r} is voided"
+        case Voided.WAITING:
+            return f"{wanted.event_key!r} is voided when it comes: no event with that key is here"
+        case Voided.ALREADY:
+            return f"{wanted.event_key!r} is voided already"
+        case Voided.KEY_TAKEN:
+            return f"the key {wanted.own_key!r} is taken by another event; give the void a --key"

@@ -44,6 +44,7 @@ from tallystick.entrypoints.http.tenants import (
     get_tenant,
     list_tenants,
 )
+from tallystick.entrypoints.http.voids import post_void
 
 ROUTES: Final = (
     Route("/api/v1/events", post_events, methods=["POST"]),
@@ -69,6 +70,7 @@ ROUTES: Final = (
     Route("/api/v1/publications/{identifier}/settle", settle, methods=["POST"]),
     Route("/api/v1/dead-letters", list_letters, methods=["GET"]),
     Route("/api/v1/dead-letters/replay", replay_letters, methods=["POST"]),
+    Route("/api/v1/void", post_void, methods=["POST"]),
     Route("/api/v1/pause", pause, methods=["POST"]),
     Route("/api/v1/resume", resume, methods=["POST"]),
     Route("/openapi.json", get_openapi, methods=["GET"]),

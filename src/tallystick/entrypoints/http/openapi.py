@@ -20,6 +20,7 @@ from tallystick.entrypoints.http import (
     queries,
     settling,
     tenants,
+    voids,
 )
 from tallystick.entrypoints.http.problems import PROBLEM_TYPE
 from tallystick.entrypoints.http.reading import CLOUD_EVENT, CLOUD_EVENTS, JSON
@@ -108,6 +109,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "list_letters": Operation(scope=READ, query=books.LETTERS),
     "replay_letters": Operation(scope=ADMIN, body=books.Replay, body_types=(JSON,)),
+    "post_void": Operation(
+        scope=Scope.INGEST, body=voids.Voiding, body_types=(JSON,), refusals=(409, 422)
+    ),
     "pause": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
     "resume": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
     "healthz": Operation(),

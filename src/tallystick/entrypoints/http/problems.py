@@ -22,6 +22,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "cut-off": "The request ended too early",
         "idempotency-key-required": "A report without a key of its own",
         "invalid-parameter": "A parameter that cannot be meant",
+        "key-taken": "The key belongs to another event",
         "method-not-allowed": "Not by this method",
         "not-countable": "Not every report can be counted",
         "not-found": "There is no such thing",
