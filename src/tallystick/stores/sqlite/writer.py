@@ -14,6 +14,7 @@ work until the file is opened again and tells.
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -98,7 +99,10 @@ class Writer:
         """Wait for the transaction under way, then take no more."""
         self._refuse(CLOSED)
         self._carry_out(_Call(lambda _: None))
-        self._db.close()
+        # Closing copies the log into the file. Where the disk refuses that, nothing is lost: the
+        # log is on it, and whoever opens the store next reads it.
+        with suppress(apsw.Error):
+            self._db.close()
 
     def _carry_out(self, call: _Call[object]) -> None:
         if not self._leads(call):
