@@ -1,0 +1,329 @@
+"""Nothing is lost and nothing counted twice, whatever the service, the disk and the end do."""
+
+import json
+import logging
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tallystick.client import Answer, Limits
+from tallystick.client.spool import REJECTED
+from tests.client.service import CUT, LOST, PATIENCE, QUICK, FakeService, problem
+
+SLOW = replace(QUICK, backoff_first_seconds=3_600, backoff_max_seconds=3_600, denied_seconds=3_600)
+"""No second attempt on its own."""
+
+BUSY = Answer(status=503, headers={})
+DENIED = problem(401, "unauthorized")
+
+
+@pytest.fixture(params=["spool", "memory"])
+def spool(request, tmp_path: Path) -> Path | None:
+    return tmp_path / "spool" if request.param == "spool" else None
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name.rpartition(".")[2] for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [LOST],
+        [CUT, CUT],
+        [Answer(status=500, headers={}), LOST, BUSY, CUT],
+        [Answer(status=429, headers={"retry-after": "0"}), LOST, LOST],
+        [Answer(status=200, headers={}, body=b"<html>log in</html>")],
+        [DENIED, problem(403, "scope-missing"), Answer(status=404, headers={})],
+        [problem(408, "too-slow"), problem(400, "cut-off")],
+    ],
+    ids=lambda faults: str(len(faults)),
+)
+def test_every_event_counts_once_after(faults, spool):
+    service = FakeService(*faults)
+    with service.client(spool) as client:
+        keys = [client.record("acme", "tokens", n + 1) for n in range(5)]
+        assert client.flush(PATIENCE)
+        stats = client.stats
+
+    assert {key: event["quantity"] for key, event in service.counted.items()} == {
+        key: str(n + 1) for n, key in enumerate(keys)
+    }
+    assert (stats.delivered, stats.waiting, stats.dropped) == (5, 0, 0)
+    assert stats.failures == len(faults)
+    assert (stats.duplicates > 0) is (LOST in faults)
+
+
+def test_a_retry_sends_the_same_bytes(spool):
+    service = FakeService(LOST, BUSY, CUT)
+    with service.client(spool) as client:
+        client.record("acme", "tokens", "0.5", dimensions={"model": "large"})
+        assert client.flush(PATIENCE)
+
+    assert len(service.requests) == 4
+    assert all(request == service.requests[0] for request in service.requests)
+
+
+def test_a_large_request_is_zipped_and_a_small_one_is_not():
+    service = FakeService()
+    with service.client() as client:
+        client.record("acme", "tokens")
+        assert client.flush(PATIENCE)
+        client.record("acme", "tokens", dimensions={"text": "x" * 5_000})
+        assert client.flush(PATIENCE)
+
+    assert [headers.get("Content-Encoding") for headers in service.headers] == [None, "gzip"]
+
+
+def test_batches_keep_to_their_limits(spool):
+    service = FakeService()
+    service.gate.clear()
+    with service.client(spool, limits=replace(QUICK, batch_events=10, batch_bytes=2_000)) as client:
+        for _ in range(95):
+            client.record("acme", "tokens")
+        client.record("acme", "tokens", dimensions={"text": "x" * 5_000})
+        service.gate.set()
+        assert client.flush(PATIENCE)
+
+    assert sum(map(len, service.requests)) == 96
+    assert max(map(len, service.requests)) <= 10
+    for request in service.requests:
+        assert len(request) == 1 or len(json.dumps(request)) < 2_500
+
+
+def test_the_service_is_left_alone_for_as_long_as_it_says_even_by_flush(spool):
+    service = FakeService(Answer(status=503, headers={"retry-after": "1"}))
+    with service.client(spool) as client:
+        began = time.monotonic()
+        client.record("acme", "tokens")
+        assert client.flush(PATIENCE)
+
+    assert time.monotonic() - began >= 1
+
+
+def test_flush_does_not_sit_out_a_backoff(spool):
+    service = FakeService(CUT)
+    client = service.client(spool, limits=SLOW)
+    client.record("acme", "tokens")
+    while not client.stats.failures:
+        assert not client.flush(0.01) or client.stats.failures
+
+    assert client.flush(PATIENCE)
+    assert client.close(PATIENCE)
+
+
+def test_flush_tells_when_the_service_has_not_taken_all(spool):
+    service = FakeService(*[BUSY] * 1_000)
+    client = service.client(spool, limits=SLOW)
+    client.record("acme", "tokens")
+
+    assert not client.flush(0.05)
+    assert client.stats.waiting == 1
+    client.close(0.05)
+
+
+# ── What the service will never take ──────────────────────────────────────────────────────────────
+
+
+def test_a_poisoned_event_is_set_aside_and_the_others_arrive(tmp_path, caplog):
+    poison = frozenset({"bad1", "bad2"})
+    service = FakeService(poison=poison)
+    service.gate.clear()
+    with caplog.at_level(logging.ERROR, "tallystick.client"), service.client(tmp_path) as client:
+        for n in range(50):
+            client.record("acme", "tokens", key=f"k{n}")
+            if n in (7, 33):
+                client.record("acme", "tokens", key="bad1" if n == 7 else "bad2")
+        service.gate.set()
+        assert client.flush(PATIENCE)
+        assert (client.stats.delivered, client.stats.rejected) == (50, 2)
+
+    assert set(service.counted) == {f"k{n}" for n in range(50)}
+    aside = [json.loads(line) for line in (tmp_path / REJECTED).read_text().splitlines()]
+    assert {line["event"]["key"] for line in aside} == poison
+    assert aside[0]["reason"] == "HTTP 400 unreadable: because"
+    assert "refused for good" in caplog.text
+
+
+def test_events_that_the_answer_names_are_set_aside_at_once(tmp_path):
+    service = FakeService(problem(404, "not-found", 0, 2))
+    together = replace(QUICK, linger_seconds=3_600, interval_seconds=3_600)
+    with service.client(tmp_path, limits=together) as client:
+        for key in ("a", "b", "c", "d"):
+            client.record("acme", "tokens", key=key)
+        assert client.flush(PATIENCE)
+
+    assert [[event["key"] for event in sent] for sent in service.requests] == [
+        ["a", "b", "c", "d"],
+        ["b", "d"],
+    ]
+
+
+def test_without_a_spool_what_is_set_aside_stands_in_the_log(caplog):
+    service = FakeService(poison=frozenset({"bad"}))
+    with caplog.at_level(logging.ERROR, "tallystick.client"), service.client() as client:
+        client.record("acme", "tokens", key="bad")
+        assert client.flush(PATIENCE)
+
+    assert '"key":"bad"' in caplog.text
+
+
+def test_a_denied_key_keeps_everything_and_says_so(tmp_path, caplog):
+    service = FakeService(*[DENIED] * 1_000)
+    with caplog.at_level(logging.ERROR, "tallystick.client"):
+        client = service.client(tmp_path, limits=SLOW)
+        client.record("acme", "tokens")
+        assert not client.flush(0.05)
+        assert not client.close(PATIENCE)
+
+    assert "HTTP 401 unauthorized" in caplog.text
+    assert client.stats.waiting == 1
+    assert files(tmp_path) == ["events", "lock"]
+    assert client.stats.failures <= 3, "slowly"
+
+
+# ── The disk ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_one_client_spooled_the_next_one_sends(tmp_path):
+    away = FakeService(*[CUT] * 1_000)
+    client = away.client(tmp_path, limits=SLOW)
+    keys = {client.record("acme", "tokens") for _ in range(7)}
+    assert not client.close(PATIENCE)
+
+    service = FakeService()
+    with service.client(tmp_path) as heir:
+        while len(service.counted) < 7:
+            heir.flush(0.01)
+
+    assert set(service.counted) == keys
+    assert (heir.stats.adopted, heir.stats.delivered, heir.stats.recorded) == (7, 7, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_in_the_spool_is_told_and_costs_only_its_own_lines(tmp_path, caplog):
+    away = FakeService(*[CUT] * 1_000)
+    client = away.client(tmp_path, limits=replace(SLOW, linger_seconds=3_600))
+    keys = [client.record("acme", "tokens") for _ in range(3)]
+    assert not client.close(PATIENCE)
+    (path,) = tmp_path.glob("*.events")
+    path.write_bytes(path.read_bytes()[:-40])
+
+    service = FakeService()
+    with caplog.at_level(logging.ERROR), service.client(tmp_path) as heir:
+        while heir.stats.delivered < 2:
+            heir.flush(0.01)
+
+    assert set(service.counted) == set(keys[:2])
+    assert heir.stats.damaged == 1
+    assert "damaged" in caplog.text
+    assert "damaged in the spool" in (tmp_path / REJECTED).read_text()
+
+
+def test_a_spool_that_is_full_leaves_events_in_memory_and_a_full_memory_drops_them_loudly(
+    tmp_path, caplog
+):
+    service = FakeService()
+    service.gate.clear()
+    limits = replace(QUICK, spool_bytes=2_000, memory_bytes=20_000, batch_events=5)
+    client = service.client(tmp_path, limits=limits)
+    with caplog.at_level(logging.ERROR, "tallystick.client"):
+        while "takes no events" not in caplog.text:
+            client.record("acme", "tokens", dimensions={"text": "x" * 200})
+            time.sleep(0.001)
+        while not client.stats.dropped:
+            client.record("acme", "tokens", dimensions={"text": "x" * 200})
+        stats = client.stats
+        service.gate.set()
+        assert client.close(PATIENCE)
+
+    assert stats.recorded > 20_000 // 500
+    assert len(service.counted) == stats.recorded
+    assert "LOST" in caplog.text
+
+
+def test_a_disk_that_refuses_everything_stops_nobody(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    service = FakeService(CUT)
+    with caplog.at_level(logging.ERROR, "tallystick.client"), service.client(tmp_path) as client:
+        monkeypatch.setattr(os, "write", refuse)
+        keys = {client.record("acme", "tokens") for _ in range(10)}
+        assert client.flush(PATIENCE)
+        monkeypatch.undo()
+        keys |= {client.record("acme", "tokens") for _ in range(10)}
+        assert client.flush(PATIENCE)
+
+    assert set(service.counted) == keys
+    assert "No space left" in caplog.text
+
+
+def test_a_folder_that_cannot_be_made_stops_nobody(tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    service = FakeService()
+    with caplog.at_level(logging.ERROR), service.client(tmp_path / "file" / "spool") as client:
+        client.record("acme", "tokens")
+        assert client.flush(PATIENCE)
+
+    assert len(service.counted) == 1
+    assert "takes no events" in caplog.text
+
+
+# ── The end ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_close_sends_what_is_left_and_may_be_called_again(spool):
+    service = FakeService()
+    client = service.client(spool, limits=Limits())
+    client.record("acme", "tokens")
+
+    assert client.close(PATIENCE)
+    assert client.close(PATIENCE)
+    assert len(service.counted) == 1
+
+
+def test_close_does_not_wait_for_a_service_that_is_away_if_there_is_a_spool(tmp_path):
+    client = FakeService(*[CUT] * 1_000).client(tmp_path, limits=SLOW)
+    client.record("acme", "tokens")
+
+    assert not client.close(3_600)
+    assert files(tmp_path) == ["events", "lock"]
+
+
+def test_without_a_spool_what_is_left_at_the_end_is_counted_as_lost(caplog):
+    client = FakeService(*[CUT] * 10_000).client(limits=SLOW)
+    client.record("acme", "tokens")
+    with caplog.at_level(logging.ERROR, "tallystick.client"):
+        assert not client.close(0.1)
+
+    assert client.stats.dropped == 1
+    assert "LOST" in caplog.text
+
+
+def test_an_event_after_the_end_is_counted_as_lost(spool, caplog):
+    client = FakeService().client(spool)
+    client.close()
+    with caplog.at_level(logging.ERROR, "tallystick.client"):
+        assert client.record("acme", "tokens")
+
+    assert client.stats.dropped == 1
+    assert "LOST" in caplog.text
+
+
+def test_a_thread_that_a_bug_has_ended_is_started_again_and_loses_nothing(spool, monkeypatch):
+    service, hooked = FakeService(ZeroDivisionError("a bug")), []
+    monkeypatch.setattr("threading.excepthook", hooked.append)
+    monkeypatch.setattr("tallystick.client.live.RESTART_SECONDS", 0)
+    with service.client(spool) as client:
+        keys = {client.record("acme", "tokens")}
+        while not hooked:
+            time.sleep(0.001)
+        keys |= {client.record("acme", "tokens")}
+        assert client.flush(PATIENCE)
+
+    assert set(service.counted) == keys
+    assert hooked[0].exc_type is ZeroDivisionError
