@@ -18,6 +18,7 @@ GRACE_MAX: Final = 30 * MINUTE
 """Half of the hour that Stripe leaves after a period's end."""
 
 _DURATION: Final = re.compile(r"(\d{1,6})\s*(s|m|h)")
+_WEBHOOK_SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/=_-]+")
 _UNITS: Final = (("s", SECOND), ("m", MINUTE), ("h", HOUR))
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
@@ -44,7 +45,8 @@ class Settings:
     store                  TALLYSTICK_STORE
     stripe_api_key         TALLYSTICK_STRIPE_API_KEY, or the file …_API_KEY_FILE names
     stripe_api_base        TALLYSTICK_STRIPE_API_BASE; empty means Stripe itself
-    stripe_webhook_secret  TALLYSTICK_STRIPE_WEBHOOK_SECRET, or the file …_FILE names
+    stripe_webhook_secrets TALLYSTICK_STRIPE_WEBHOOK_SECRET, or the file …_FILE names: one or
+                           several, between blanks or commas
     auto_onboard           TALLYSTICK_AUTO_ONBOARD: make a tenant when its first report comes
     grace                  TALLYSTICK_GRACE: how long after an hour's end it is sealed (5m)
     user                   who ran the command, for the audit trail
@@ -53,7 +55,7 @@ class Settings:
     store: str = DEFAULT_STORE
     stripe_api_key: Secret | None = None
     stripe_api_base: str = ""
-    stripe_webhook_secret: Secret | None = None
+    stripe_webhook_secrets: tuple[Secret, ...] = ()
     auto_onboard: bool = False
     grace: int = 5 * MINUTE
     user: str = "unknown"
@@ -66,7 +68,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         store=found.get(f"{PREFIX}STORE") or DEFAULT_STORE,
         stripe_api_key=_secret(found, f"{PREFIX}STRIPE_API_KEY"),
         stripe_api_base=_api_base(found, f"{PREFIX}STRIPE_API_BASE"),
-        stripe_webhook_secret=_secret(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET"),
+        stripe_webhook_secrets=_webhook_secrets(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET"),
         auto_onboard=_flag(found, f"{PREFIX}AUTO_ONBOARD"),
         grace=_grace(found, f"{PREFIX}GRACE"),
         user=_user(),
@@ -96,6 +98,15 @@ def _secret(found: Mapping[str, str], name: str) -> Secret | None:
     if not text:
         raise InvalidSetting(f"{name}_FILE: {path!r} is empty")
     return Secret(text)
+
+
+def _webhook_secrets(found: Mapping[str, str], name: str) -> tuple[Secret, ...]:
+    """Stripe gives every endpoint a secret of its own, and two while one is being replaced."""
+    named = _secret(found, name)
+    texts = re.split(r"[\s,]+", named.reveal()) if named is not None else []
+    if not all(_WEBHOOK_SECRET.fullmatch(text) for text in texts):
+        raise InvalidSetting(f"{name}: each must begin with whsec_, as Stripe shows it")
+    return tuple(map(Secret, texts))
 
 
 def _api_base(found: Mapping[str, str], name: str) -> str:

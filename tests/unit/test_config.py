@@ -73,6 +73,25 @@ def test_a_key_travels_over_https_or_to_this_machine(base):
     assert read_settings({"TALLYSTICK_STRIPE_API_BASE": f"{base}/"}).stripe_api_base == base
 
 
+@pytest.mark.parametrize("text", ["whsec_1 whsec_2", "whsec_1,whsec_2", " whsec_1 ,\nwhsec_2\n"])
+def test_every_endpoint_and_every_change_of_it_has_a_webhook_secret(text, tmp_path):
+    (tmp_path / "secrets").write_text(text)
+    name = "TALLYSTICK_STRIPE_WEBHOOK_SECRET"
+
+    for found in ({name: text}, {f"{name}_FILE": str(tmp_path / "secrets")}):
+        settings = read_settings(found)
+        assert settings.stripe_webhook_secrets == (Secret("whsec_1"), Secret("whsec_2"))
+        assert "whsec_" not in repr(settings)
+
+
+@pytest.mark.parametrize("text", ["sk_test_1", "whsec_!", "whsec_1 sk_test_1", "whsec_1,,!"])
+def test_what_is_no_webhook_secret_is_refused_unseen(text):
+    with pytest.raises(InvalidSetting, match="TALLYSTICK_STRIPE_WEBHOOK_SECRET") as refused:
+        read_settings({"TALLYSTICK_STRIPE_WEBHOOK_SECRET": text})
+
+    assert text not in str(refused.value)
+
+
 def test_flags_and_durations_are_read():
     settings = read_settings({"TALLYSTICK_AUTO_ONBOARD": "Yes", "TALLYSTICK_GRACE": "90s"})
 

@@ -23,7 +23,6 @@ from tallystick.domain.publication import (
     answered,
     claimed,
     decide,
-    doubted,
     intended,
     superseded,
 )
@@ -32,6 +31,7 @@ from tallystick.domain.slot import Reads, Slot, reading_group
 from tallystick.domain.window import Window
 from tallystick.ports import Clock, Due, Publisher, Store
 from tallystick.stages.adopting import adopt_group, may_be_sent
+from tallystick.stages.doubting import doubt
 
 PAUSE: Final = "pause"
 """The switch that stops all sending; 'pause:TENANT' stops one tenant's."""
@@ -329,17 +329,9 @@ class Publishing:
         return sum(self.store.outbox.adjust(before, after) for before, after in found)
 
     def poll_rejections(self) -> int:
-        """Have every publication read that the provider reported as not counted."""
+        """Have every publication read that the provider reported as not counted; how many."""
         now = self.clock.now()
-        pairs = []
-        for rejection in self.publisher.rejections(now - REJECTIONS_SINCE):
-            found = self.store.outbox.publications(identifier=rejection.identifier).elements
-            pairs += [
-                (p, doubted(p, f"{rejection.code}: {rejection.detail}", now))
-                for p in found
-                if p.state is State.ACCEPTED and p.read_from > now
-            ]
-        return sum(self.store.outbox.advance(pairs))
+        return doubt(self.store, self.publisher.rejections(now - REJECTIONS_SINCE), now).stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ absolute slot is known to hold.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -188,10 +188,20 @@ class Reconciling:
 
     def subscriptions(self) -> Iterator[Discrepancy]:
         """Our tenants' periods against what the provider bills them by; differences are held."""
+        yield from self.subscriptions_of(
+            pages(lambda cursor: self.store.catalog.accounts(cursor=cursor))
+        )
+
+    def subscriptions_of(
+        self, accounts: Iterable[Account], only: Collection[str] = ()
+    ) -> Iterator[Discrepancy]:
+        """The same for these tenants, and where `only` names some, for these destinations."""
         switches = self.store.catalog.switches()
-        for account in pages(lambda cursor: self.store.catalog.accounts(cursor=cursor)):
+        for account in accounts:
             period = account.tenant.period_at(self.now)
             for destination in sorted({destination for _, destination in _billed_through(account)}):
+                if only and destination not in only:
+                    continue
                 fault = self._subscription_fault(destination, period)
                 held = f"{HOLD}:{destination}" in switches
                 self._hold(destination, fault, is_held=held)

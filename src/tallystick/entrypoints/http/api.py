@@ -45,6 +45,7 @@ from tallystick.entrypoints.http.tenants import (
     list_tenants,
 )
 from tallystick.entrypoints.http.voids import post_void
+from tallystick.entrypoints.http.webhooks import post_stripe
 
 ROUTES: Final = (
     Route("/api/v1/events", post_events, methods=["POST"]),
@@ -73,6 +74,7 @@ ROUTES: Final = (
     Route("/api/v1/void", post_void, methods=["POST"]),
     Route("/api/v1/pause", pause, methods=["POST"]),
     Route("/api/v1/resume", resume, methods=["POST"]),
+    Route("/webhooks/stripe", post_stripe, methods=["POST"]),
     Route("/openapi.json", get_openapi, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),

@@ -39,9 +39,10 @@ class Memory:
     """How many bytes of bodies are held now, by all requests."""
 
     held: int = 0
+    limit: int = HELD_BYTES_MAX
 
     def take(self, count: int) -> None:
-        if self.held + count > HELD_BYTES_MAX:
+        if self.held + count > self.limit:
             raise overloaded("too many bytes are on their way in; try again in a second")
         self.held += count
 
@@ -49,14 +50,14 @@ class Memory:
         self.held -= count
 
 
-async def read_whole(request: Request, memory: Memory) -> bytes:
+async def read_whole(request: Request, memory: Memory, bytes_max: int = BODY_BYTES_MAX) -> bytes:
     """The body; its bytes stay counted in `memory` until the caller gives them back."""
-    _check_announced(request)
+    _check_announced(request, bytes_max)
     found = bytearray()
     try:
         async with asyncio.timeout(WHOLE_BODY_SECONDS), aclosing(pieces(request)) as read:
             async for piece in read:
-                _check_size(len(found) + len(piece), BODY_BYTES_MAX)
+                _check_size(len(found) + len(piece), bytes_max)
                 memory.take(len(piece))
                 found += piece
     except TimeoutError:
@@ -68,10 +69,10 @@ async def read_whole(request: Request, memory: Memory) -> bytes:
     return bytes(found)
 
 
-def _check_announced(request: Request) -> None:
+def _check_announced(request: Request, bytes_max: int) -> None:
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit():
-        _check_size(int(announced[:20]), BODY_BYTES_MAX)
+        _check_size(int(announced[:20]), bytes_max)
 
 
 async def read_lines(request: Request) -> AsyncGenerator[bytes, None]:

@@ -114,6 +114,11 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "pause": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
     "resume": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
+    "post_stripe": Operation(
+        headers=("Stripe-Signature",),
+        body_types=(JSON,),
+        refusals=(400, 404, 408, 413, 415, 503),
+    ),
     "healthz": Operation(),
     "readyz": Operation(answers=(200, 503)),
     "get_openapi": Operation(),
@@ -214,7 +219,7 @@ def _request_body(known: Operation) -> dict[str, object]:
 
 
 def _responses(known: Operation) -> dict[str, object]:
-    refusals = (*REFUSED, *known.refusals) if known.scope is not None else ()
+    refusals = (*(REFUSED if known.scope is not None else ()), *known.refusals)
     problem = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     found: dict[int, object] = {status: {"description": "Done."} for status in known.answers}
     found |= {status: {"description": "Refused.", "content": problem} for status in refusals}

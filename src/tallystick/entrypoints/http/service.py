@@ -15,7 +15,9 @@ from tallystick.domain.api_key import ApiKey, Scope
 from tallystick.entrypoints.http.access import Access
 from tallystick.entrypoints.http.bodies import Memory
 from tallystick.entrypoints.http.counting import Counting
+from tallystick.entrypoints.http.deliveries import Deliveries
 from tallystick.entrypoints.http.problems import overloaded
+from tallystick.stages.heeding import Directory
 from tallystick.stages.ingesting import Intake, intake_of
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ class Service:
     app: App
     counting: Counting
     access: Access
+    deliveries: Deliveries
     parts: Mapping[str, Callable[[], str]] = field(default_factory=lambda: NO_PARTS)
     memory: Memory = field(default_factory=Memory)
     threads: ThreadPoolExecutor = field(
@@ -63,6 +66,7 @@ class Service:
         """Let what is under way end. The store is closed by whoever opened it."""
         self.counting.close()
         self.threads.shutdown(wait=True)
+        self.deliveries.close()
 
 
 def service_for(app: App, parts: Mapping[str, Callable[[], str]] = NO_PARTS) -> Service:
@@ -71,6 +75,7 @@ def service_for(app: App, parts: Mapping[str, Callable[[], str]] = NO_PARTS) -> 
         app=app,
         counting=Counting(intake, app.clock),
         access=Access(app.store.keys, app.clock),
+        deliveries=Deliveries(directory=Directory(app.store.catalog)),
         parts=parts,
     )
 

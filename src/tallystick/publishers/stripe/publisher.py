@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
+from tallystick.domain.errors import NotFound
 from tallystick.domain.instant import SECOND
 from tallystick.domain.publication import Answer, Outcome, Publication, value_text
 from tallystick.domain.reading import Reading
@@ -24,13 +25,14 @@ from tallystick.publishers.stripe.connection import (
     API_VERSION,
     LEGACY_API_VERSION,
     Connection,
+    NotReadable,
     checked_base,
     is_loopback,
 )
 from tallystick.publishers.stripe.meters import Meters
 from tallystick.publishers.stripe.pacing import TEST_MODE, Pace, Rates, Turns
 from tallystick.publishers.stripe.readings import totals
-from tallystick.publishers.stripe.refusals import rejections
+from tallystick.publishers.stripe.refusals import rejections, rejections_in
 from tallystick.publishers.stripe.setup import MeterKind, MeterSetup, setup_meter
 from tallystick.publishers.stripe.statements import Statements
 from tallystick.publishers.stripe.wire import Broken, NotConnected, TooLate
@@ -157,6 +159,14 @@ class StripePublisher:
 
     def rejections(self, since: int) -> tuple[Rejection, ...]:
         return rejections(self._connection, since)
+
+    def rejections_in(self, event: str) -> tuple[Rejection, ...]:
+        """What one event reports as not counted. Raises NotFound for one that is not this
+        account's, and what every reading does."""
+        try:
+            return rejections_in(self._connection, event)
+        except NotReadable as error:
+            raise NotFound(f"Stripe shows our key no event {event[:80]!r}") from error
 
     def subscription(self, destination: str) -> Subscription | None:
         return self._statements.subscription(destination)

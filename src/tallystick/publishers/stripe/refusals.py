@@ -81,6 +81,16 @@ def rejections(connection: Connection, since: int) -> tuple[Rejection, ...]:
     return tuple(found)
 
 
+def rejections_in(connection: Connection, event: str) -> tuple[Rejection, ...]:
+    """The samples of one report, fetched by the id of its event. Raises NotReadable for another's
+    id, and what `Connection.read` does."""
+    return tuple(_rejections(connection.read(_path_of(event), Report, {})))
+
+
+def _path_of(event: str) -> str:
+    return f"{PATH}/{quote(event, safe='')}"
+
+
 def _reports(connection: Connection, since: int) -> Iterator[Report]:
     path = PATH
     params: dict[str, object] = {
@@ -103,7 +113,7 @@ def _complete(connection: Connection, report: Report) -> Report:
     if report.findings is not None:
         return report
     try:
-        return connection.read(f"{PATH}/{quote(report.id, safe='')}", Report, {})
+        return connection.read(_path_of(report.id), Report, {})
     except NotReadable:
         return report
 
