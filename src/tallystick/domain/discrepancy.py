@@ -1,10 +1,12 @@
-"""A discrepancy: a difference that reconcile found, with where to look for its events."""
+"""A discrepancy: a difference that reconcile found, with where to look for its events; and a
+comparison: both sides of one line of a bill, equal or not."""
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from tallystick.domain.quantity import subtract
+from tallystick.domain.window import Window
 
 
 class Kind(StrEnum):
@@ -47,3 +49,22 @@ class Discrepancy:
 
     def because(self, detail: str) -> "Discrepancy":
         return replace(self, detail=detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All that our slots hold for one line of a bill, beside what the provider shows for them.
+
+    `theirs` is None where a part of it could not be read.
+    """
+
+    destination: str
+    counter: str
+    period: Window
+    ours: Decimal
+    theirs: Decimal | None
+    compared_at: int
+
+    @property
+    def difference(self) -> Decimal | None:
+        return None if self.theirs is None else subtract(self.ours, self.theirs)

@@ -7,14 +7,14 @@ absolute slot is known to hold.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Final
 from zlib import crc32
 
-from tallystick.domain.discrepancy import Discrepancy, Kind
+from tallystick.domain.discrepancy import Comparison, Discrepancy, Kind
 from tallystick.domain.instant import HOUR
 from tallystick.domain.publication import Limits, State
 from tallystick.domain.quantity import ZERO, add, equal_as_read
@@ -40,12 +40,14 @@ Line = tuple[str, str, Window]
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciling:
-    """What is compared, and as of when. `limits` say how long a publication may stay unsettled."""
+    """What is compared, and as of when. `limits` say how long a publication may stay unsettled;
+    `on_line` is told both sides of each line of a bill, the equal ones too."""
 
     store: Store
     publisher: Publisher
     now: int
     limits: Limits
+    on_line: Callable[[Comparison], None] = lambda _: None
 
     def everything(self) -> Iterator[Discrepancy]:
         """Events, Aggregates, ledger, chains, slots, provider, bills and subscriptions."""
@@ -70,8 +72,9 @@ class Reconciling:
                 continue
             period = account.tenant.period_at(self.now)
             for route, destination in _billed_through(account):
-                batch = list(pages(partial(self._slots_in, period, route, destination)))
-                yield from self._compared(batch, defaultdict(lambda: ZERO))
+                batch, lines = partial(self._slots_in, period, route, destination), _Lines()
+                yield from self._compared(list(pages(batch)), lines)
+                self._tell(lines)
 
     def _slots_in(self, period: Window, route: str, destination: str, cursor: str) -> Page[Due]:
         return self.store.outbox.slots(
@@ -80,16 +83,26 @@ class Reconciling:
 
     def provider(self) -> Iterator[Discrepancy]:
         """Every slot against its Entries and the provider; every closed period against its bill."""
-        ours: dict[Line, Decimal] = defaultdict(lambda: ZERO)
-        theirs: dict[Line, Decimal] = defaultdict(lambda: ZERO)
-        examples: dict[Line, Slot] = {}
+        lines = _Lines()
         for batch in self._slots_by_group():
-            yield from self._compared(batch, theirs)
-            for one in batch:
-                line = line_of(one.slot)
-                ours[line] = add(ours[line], one.slot.total)
-                examples[line] = one.slot
-        yield from self._bills(ours, theirs, examples)
+            yield from self._compared(batch, lines)
+        self._tell(lines)
+        yield from self._bills(lines)
+
+    def _tell(self, lines: "_Lines") -> None:
+        for (destination, counter, period), ours in lines.ours.items():
+            line = (destination, counter, period)
+            theirs = None if line in lines.unread else lines.theirs[line]
+            self.on_line(
+                Comparison(
+                    destination=destination,
+                    counter=counter,
+                    period=period,
+                    ours=ours,
+                    theirs=theirs,
+                    compared_at=self.now,
+                )
+            )
 
     def _slots_by_group(self) -> Iterator[list[Due]]:
         """All slots, some thousand at a time; no reading group is cut in two."""
@@ -107,18 +120,20 @@ class Reconciling:
     def _group(self, slot: Slot) -> str:
         return reading_group(self.publisher.routes[slot.key.route], slot)
 
-    def _compared(self, batch: list[Due], theirs: dict[Line, Decimal]) -> Iterator[Discrepancy]:
+    def _compared(self, batch: list[Due], lines: "_Lines") -> Iterator[Discrepancy]:
         readings = {r.group: r.total for r in self.publisher.totals([d.slot for d in batch])}
         groups: dict[str, list[Due]] = defaultdict(list)
         for one in batch:
             groups[self._group(one.slot)].append(one)
+            lines.take(one.slot)
             yield from slot_faults(self.store, one.slot, self.now)
             yield from self._stuck(one)
         for group, members in groups.items():
-            if group not in readings:
-                continue
             line = line_of(members[0].slot)
-            theirs[line] = add(theirs[line], readings[group])
+            if group not in readings:
+                lines.unread.add(line)
+                continue
+            lines.theirs[line] = add(lines.theirs[line], readings[group])
             yield from self._group_fault(members, readings[group])
 
     def _group_fault(self, members: list[Due], shown: Decimal) -> Iterator[Discrepancy]:
@@ -161,12 +176,8 @@ class Reconciling:
             found_at=self.now,
         )
 
-    def _bills(
-        self,
-        ours: dict[Line, Decimal],
-        theirs: dict[Line, Decimal],
-        examples: dict[Line, Slot],
-    ) -> Iterator[Discrepancy]:
+    def _bills(self, lines: "_Lines") -> Iterator[Discrepancy]:
+        ours, theirs, examples = lines.ours, lines.theirs, lines.examples
         closed = [line for line in ours if self._is_billed_by_now(examples[line])]
         found = {
             (line.destination, line.counter, line.period): line
@@ -267,6 +278,21 @@ class Reconciling:
 def _billed_through(account: Account) -> list[tuple[str, str]]:
     """The (route, destination)s that the tenant's mappings have ever named."""
     return sorted({(m.route, m.destination) for m in account.mappings if not m.is_end})
+
+
+@dataclass(slots=True)
+class _Lines:
+    """What a comparison comes to, by the bill's lines; `unread` are those read in part only."""
+
+    ours: dict[Line, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    theirs: dict[Line, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    examples: dict[Line, Slot] = field(default_factory=dict)
+    unread: set[Line] = field(default_factory=set)
+
+    def take(self, slot: Slot) -> None:
+        line = line_of(slot)
+        self.ours[line] = add(self.ours[line], slot.total)
+        self.examples[line] = slot
 
 
 def line_of(slot: Slot) -> Line:

@@ -13,6 +13,7 @@ from tallystick.domain.discrepancy import Discrepancy
 from tallystick.domain.instant import format_instant
 from tallystick.domain.publication import Limits, decide
 from tallystick.domain.quantity import ZERO
+from tallystick.entrypoints.checking import reconciling_of
 from tallystick.entrypoints.cli.context import (
     CLEAN,
     INPUT_ERROR,
@@ -29,7 +30,6 @@ from tallystick.ports import Due
 from tallystick.publishers.dry_run import NO_KEY
 from tallystick.stages.passing import one_pass
 from tallystick.stages.publishing import Publishing, PublishSummary
-from tallystick.stages.reconciling import Reconciling
 from tallystick.stages.recounting import pages
 from tallystick.stages.sealing import SealSummary, seal
 from tallystick.stages.targeting import SealLimits
@@ -132,10 +132,6 @@ def _show_discrepancies(found: Iterator[Discrepancy], *, as_json: bool, empty: s
         if show(map(_discrepancy_row, found), as_json=as_json, empty=empty)
         else CLEAN
     )
-
-
-def reconciling_of(app: App) -> Reconciling:
-    return Reconciling(store=app.store, publisher=app.publisher, now=app.clock.now(), limits=LIMITS)
 
 
 def limits_of(app: App) -> SealLimits:

@@ -36,6 +36,11 @@ from tallystick.entrypoints.http.meters import create_meter, get_meter, list_met
 from tallystick.entrypoints.http.openapi import document, get_openapi
 from tallystick.entrypoints.http.problems import problem_response
 from tallystick.entrypoints.http.queries import get_query, post_query
+from tallystick.entrypoints.http.reconciliation import (
+    begin_reconciling,
+    get_reconciliation,
+    list_lines,
+)
 from tallystick.entrypoints.http.service import Service
 from tallystick.entrypoints.http.settling import settle
 from tallystick.entrypoints.http.tenants import (
@@ -69,6 +74,9 @@ ROUTES: Final = (
     Route("/api/v1/publications", list_publications, methods=["GET"]),
     Route("/api/v1/publications/{identifier}/lineage", get_lineage, methods=["GET"]),
     Route("/api/v1/publications/{identifier}/settle", settle, methods=["POST"]),
+    Route("/api/v1/reconciliation", get_reconciliation, methods=["GET"]),
+    Route("/api/v1/reconciliation", begin_reconciling, methods=["POST"]),
+    Route("/api/v1/reconciliation/lines", list_lines, methods=["GET"]),
     Route("/api/v1/dead-letters", list_letters, methods=["GET"]),
     Route("/api/v1/dead-letters/replay", replay_letters, methods=["POST"]),
     Route("/api/v1/void", post_void, methods=["POST"]),

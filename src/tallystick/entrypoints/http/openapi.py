@@ -18,6 +18,7 @@ from tallystick.entrypoints.http import (
     mappings,
     meters,
     queries,
+    reconciliation,
     settling,
     tenants,
     voids,
@@ -107,6 +108,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "settle": Operation(
         scope=PUBLISH, body=settling.Verdict, body_types=(JSON,), refusals=(409, 412)
     ),
+    "get_reconciliation": Operation(scope=READ),
+    "begin_reconciling": Operation(scope=PUBLISH, answers=(202,)),
+    "list_lines": Operation(scope=READ, query=reconciliation.LINES),
     "list_letters": Operation(scope=READ, query=books.LETTERS),
     "replay_letters": Operation(scope=ADMIN, body=books.Replay, body_types=(JSON,)),
     "post_void": Operation(

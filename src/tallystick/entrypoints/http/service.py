@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from tallystick.bootstrap import App
 from tallystick.domain.api_key import ApiKey, Scope
+from tallystick.entrypoints.checking import Checks
 from tallystick.entrypoints.http.access import Access
 from tallystick.entrypoints.http.bodies import Memory
 from tallystick.entrypoints.http.counting import Counting
@@ -36,6 +37,7 @@ class Service:
     counting: Counting
     access: Access
     deliveries: Deliveries
+    checks: Checks
     parts: Mapping[str, Callable[[], str]] = field(default_factory=lambda: NO_PARTS)
     memory: Memory = field(default_factory=Memory)
     threads: ThreadPoolExecutor = field(
@@ -67,6 +69,7 @@ class Service:
         self.counting.close()
         self.threads.shutdown(wait=True)
         self.deliveries.close()
+        self.checks.stop()
 
 
 def service_for(app: App, parts: Mapping[str, Callable[[], str]] = NO_PARTS) -> Service:
@@ -76,6 +79,7 @@ def service_for(app: App, parts: Mapping[str, Callable[[], str]] = NO_PARTS) -> 
         counting=Counting(intake, app.clock),
         access=Access(app.store.keys, app.clock),
         deliveries=Deliveries(directory=Directory(app.store.catalog)),
+        checks=Checks(app),
         parts=parts,
     )
 
