@@ -1,5 +1,5 @@
 # Everything here works from a fresh clone with git, make and Python >= 3.11 with pip.
-# GNU make 3.81 (macOS) is enough. Overridable: PYTHON, VENV, SEED, SEEDS, UV, TESTS, MUTANTS.
+# GNU make 3.81 (macOS) is enough. Overridable: PYTHON, VENV, SEED, SEEDS, ROUNDS, UV, TESTS, MUTANTS.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -11,12 +11,13 @@ PYTHON ?=
 VENV ?= .venv
 UV ?= uv
 SEEDS ?= 20
+ROUNDS ?= 200
 TESTS ?= tests
 BIN := $(VENV)/bin
 
 # ------------------------------------------------------------------------------ use it
 
-.PHONY: help demo test check simulate mutants bench lock clean
+.PHONY: help demo test check simulate mutants crashes bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +41,9 @@ simulate: $(VENV)/.dev ## run the simulation: SEEDS=20 tries many, SEED=7 replay
 
 mutants: $(VENV)/.dev ## break the source on purpose and see it noticed: MUTANTS=short is quick
 	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
+
+crashes: $(VENV)/.dev ## kill the server and cut the power under load: ROUNDS=200 of each
+	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## measure this machine
 	@test -f bench/__main__.py || { echo "No benchmark has been written yet." >&2; exit 1; }

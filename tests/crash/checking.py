@@ -12,8 +12,11 @@ from decimal import Decimal
 from tallystick.domain.event import Event
 from tallystick.domain.instant import floor_hour
 from tallystick.domain.meter import Aggregation
+from tallystick.domain.publication import Limits
 from tallystick.ports import Store
-from tallystick.stages.recounting import pages, recount, slot_faults, verify
+from tallystick.publishers.dry_run import DryRunPublisher
+from tallystick.stages.reconciling import Reconciling
+from tallystick.stages.recounting import pages
 from tests.crash.telling import Body, Name, Told
 
 Place = tuple[str, str, int]
@@ -69,7 +72,7 @@ def look_at(
     found.doubled += sum(times - 1 for times in stored.values())
     _hold_aggregates(store, told, found)
     if is_deep:
-        _hold_books(store, now, found)
+        found.wrong += our_half(store, now)
     letters = store.dead_letters.list(open_only=False, limit=1).elements
     found.wrong += [f"a dead letter: {letter.body[:80]}" for letter in letters]
     return found
@@ -110,10 +113,8 @@ def _hold_aggregates(store: Store, told: list[Told], found: Found) -> None:
     found.lost += sum(count for count, _ in expected.values())
 
 
-def _hold_books(store: Store, now: int, found: Found) -> None:
-    """The product's own recount: changes, ledger, chains and slots."""
-    found.wrong += [f"recount: {d.subject}: {d.detail}" for d in recount(store, now)]
-    found.wrong += [f"verify: {d.subject}: {d.detail}" for d in verify(store, now)]
-    for one in pages(lambda cursor: store.outbox.slots(cursor=cursor)):
-        faults = slot_faults(store, one.slot, now)
-        found.wrong += [f"slot: {d.subject}: {d.detail}" for d in faults]
+def our_half(store: Store, now: int) -> Iterator[str]:
+    """What the product's own recount finds in changes, ledger, chains and slots."""
+    reconciling = Reconciling(store=store, publisher=DryRunPublisher(), now=now, limits=Limits())
+    for found in reconciling.our_half():
+        yield f"{found.kind}: {found.subject}: {found.detail}"

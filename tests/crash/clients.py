@@ -85,14 +85,14 @@ class Client(threading.Thread):
         with closing(connection):
             while not self._stopping.is_set():
                 body = self._load.next_body()
-                status, counts = self._sent(connection, body)
+                status, counts = self.sent(connection, body)
                 self._load.note(body, status, counts)
                 if status is None:
                     return
                 if status != 204:
                     self._stopping.wait(0.05)
 
-    def _sent(self, connection: http.client.HTTPConnection, body: Body) -> tuple[int | None, str]:
+    def sent(self, connection: http.client.HTTPConnection, body: Body) -> tuple[int | None, str]:
         names = {"authorization": self._authorization, "content-type": body.content_type}
         try:
             connection.request("POST", "/api/v1/events", body.content, names)

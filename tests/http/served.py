@@ -82,7 +82,7 @@ class Served:
     def request(
         self, method: str, path: str, body: object = None, key: str = ""
     ) -> tuple[int, str, dict[str, str]]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = self.connection()
         names = {"authorization": f"Bearer {key or self.key}", "content-type": "application/json"}
         content = None if body is None else json.dumps(body).encode()
         connection.request(method, path, content, names)
@@ -90,6 +90,9 @@ class Served:
         text = response.read().decode()
         connection.close()
         return response.status, text, {k.lower(): v for k, v in response.getheaders()}
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
 
     def connected(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
