@@ -61,6 +61,14 @@ class Load:
         with self._lock:
             return self._lock.wait_for(lambda: len(self.acks.acked) >= acked, PATIENCE_SECONDS)
 
+    def tell_all_again(self) -> int:
+        """As clients do who kept what they sent: all of it waits to be sent, and nothing counts as
+        acked; how many events that are."""
+        with self._lock:
+            self.unsure = list({id(body): body for body in self.unsure + self._acked}.values())
+            self.acks.acked.clear()
+            return sum(len(body.events) for body in self.unsure)
+
     def _check_counts(self, body: Body, counts: str) -> None:
         said = dict(part.split("=") for part in counts.split(", "))
         if sum(int(said[kind]) for kind in COUNTED) != len(body.events):
