@@ -17,6 +17,11 @@ DEFAULT_STORE: Final = "sqlite:///./tallystick.db"
 GRACE_MAX: Final = 30 * MINUTE
 """Half of the hour that Stripe leaves after a period's end."""
 
+LOG_LEVELS: Final = ("info", "debug", "warning", "error")
+LOG_FORMATS: Final = ("json", "text")
+OTEL_EXPORTERS: Final = ("otlp", "console", "none")
+OTEL_ADDRESSES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
 _DURATION: Final = re.compile(r"(\d{1,6})\s*(s|m|h)")
 _WEBHOOK_SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/=_-]+")
 _UNITS: Final = (("s", SECOND), ("m", MINUTE), ("h", HOUR))
@@ -49,6 +54,11 @@ class Settings:
                            several, between blanks or commas
     auto_onboard           TALLYSTICK_AUTO_ONBOARD: make a tenant when its first report comes
     grace                  TALLYSTICK_GRACE: how long after an hour's end it is sealed (5m)
+    log_level              TALLYSTICK_LOG_LEVEL: debug, info, warning or error
+    log_format             TALLYSTICK_LOG_FORMAT: json, or text for people
+    metrics_open           TALLYSTICK_METRICS_OPEN: /metrics answers without a key
+    first_key_file         TALLYSTICK_FIRST_KEY_FILE: where the first admin key is written
+    otel_asked             OpenTelemetry's own variables ask for traces; 'otlp' or 'console'
     user                   who ran the command, for the audit trail
     """
 
@@ -58,6 +68,11 @@ class Settings:
     stripe_webhook_secrets: tuple[Secret, ...] = ()
     auto_onboard: bool = False
     grace: int = 5 * MINUTE
+    log_level: str = "info"
+    log_format: str = "json"
+    metrics_open: bool = False
+    first_key_file: str = ""
+    otel_asked: str = ""
     user: str = "unknown"
 
 
@@ -71,6 +86,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         stripe_webhook_secrets=_webhook_secrets(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET"),
         auto_onboard=_flag(found, f"{PREFIX}AUTO_ONBOARD"),
         grace=_grace(found, f"{PREFIX}GRACE"),
+        log_level=_word(found, f"{PREFIX}LOG_LEVEL", LOG_LEVELS),
+        log_format=_word(found, f"{PREFIX}LOG_FORMAT", LOG_FORMATS),
+        metrics_open=_flag(found, f"{PREFIX}METRICS_OPEN"),
+        first_key_file=found.get(f"{PREFIX}FIRST_KEY_FILE", "").strip(),
+        otel_asked=_otel_asked(found),
         user=_user(),
     )
 
@@ -129,6 +149,26 @@ def _flag(found: Mapping[str, str], name: str) -> bool:
     if text not in _TRUE | _FALSE:
         raise InvalidSetting(f"{name} must be true or false")
     return text in _TRUE
+
+
+def _word(found: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of the words; the first where nothing is set."""
+    text = found.get(name, "").strip().lower() or words[0]
+    if text not in words:
+        raise InvalidSetting(f"{name} must be one of {', '.join(words)}")
+    return text
+
+
+def _otel_asked(found: Mapping[str, str]) -> str:
+    """Which exporter of traces OpenTelemetry's own variables ask for; nothing without them."""
+    if found.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return ""
+    exporter = found.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    has_address = any(found.get(name, "").strip() for name in OTEL_ADDRESSES)
+    exporter = exporter or ("otlp" if has_address else "none")
+    if exporter not in OTEL_EXPORTERS:
+        raise InvalidSetting(f"OTEL_TRACES_EXPORTER must be one of {', '.join(OTEL_EXPORTERS)}")
+    return "" if exporter == "none" else exporter
 
 
 def _grace(found: Mapping[str, str], name: str) -> int:

@@ -1,8 +1,10 @@
 """`tallystick serve`: the HTTP API and the hourly loop, in one process."""
 
-from collections.abc import Callable
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import App as Cli
@@ -10,13 +12,16 @@ from cyclopts import Parameter
 
 from tallystick.bootstrap import App
 from tallystick.domain.api_key import Scope
+from tallystick.domain.errors import InvalidSetting
 from tallystick.entrypoints.cli.context import CLEAN, StoreOption, audit, open_app
+from tallystick.entrypoints.cli.hourly import pass_of
 from tallystick.entrypoints.cli.keys import issued
-from tallystick.entrypoints.cli.passes import SENDERS, limits_of, publishing_of
+from tallystick.entrypoints.cli.passes import SENDERS
 from tallystick.entrypoints.cli.tables import say
+from tallystick.entrypoints.logs import logging_to
+from tallystick.entrypoints.running import Running
+from tallystick.entrypoints.tracing import tracing
 from tallystick.entrypoints.worker import HourlyLoop
-from tallystick.stages.passing import one_pass
-from tallystick.stages.sealing import seal
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8750
@@ -35,7 +40,8 @@ def serve(
     """Take events over HTTP, and seal and publish every hour, until SIGTERM or Ctrl-C.
 
     What is missed while it is off is caught up at the start. At the first start an admin key is
-    made and shown once. Several may run on one store.
+    made and shown once. Several may run on one store. Exit code 3: the store was lost in the middle
+    of a write; start it again.
     """
     from tallystick.entrypoints.http.api import build_api  # noqa: PLC0415  (only this needs it)
     from tallystick.entrypoints.http.server import listen, run_server  # noqa: PLC0415
@@ -43,41 +49,57 @@ def serve(
 
     with open_app(store, create=True) as app, ExitStack() as open_things:
         listening = open_things.enter_context(listen(host, port))
-        senders = open_things.enter_context(ThreadPoolExecutor(SENDERS))
-        hourly = HourlyLoop(pass_of(app, senders), app.clock, grace=app.settings.grace)
+        running = _running(app, open_things)
+        hourly = _hourly(app, open_things, running)
         _make_first_key(app)
+        if not app.has_provider:
+            say("Nothing will be published: set TALLYSTICK_STRIPE_API_KEY for that.")
         hourly.start()
         open_things.callback(hourly.stop)
         address, port_taken = listening.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         say(f"Tallystick answers at http://{shown}:{port_taken}")
-        run_server(build_api(service_for(app, {"hourly loop": hourly.trouble})), listening)
+        run_server(build_api(service_for(app, hourly=hourly, running=running)), listening, running)
     return CLEAN
 
 
-def pass_of(app: App, senders: ThreadPoolExecutor) -> Callable[[], bool]:
-    """One pass as this store is set up; it says whether something is still due.
+def _running(app: App, open_things: ExitStack) -> Running:
+    settings = app.settings
+    spans = open_things.enter_context(tracing(settings.otel_asked))
+    log = logging_to(sys.stderr.fileno(), settings.log_level, settings.log_format)
+    writing = open_things.enter_context(log)
+    return Running(spans, lambda: writing.dropped)
 
-    The publisher is made here and now, so that a key that cannot be used stops the start.
-    """
-    publishing, limits = publishing_of(app, senders), limits_of(app)
 
-    def whole_pass() -> bool:
-        one_pass(publishing, limits)
-        return bool(app.store.outbox.slots_due(limit=1).elements)
-
-    def only_seal() -> bool:
-        seal(app.store, app.publisher.routes, app.clock.now(), limits=limits)
-        return False
-
-    if app.has_provider:
-        return whole_pass
-    say("Nothing will be published: set TALLYSTICK_STRIPE_API_KEY for that.")
-    return only_seal
+def _hourly(app: App, open_things: ExitStack, running: Running) -> HourlyLoop:
+    senders = open_things.enter_context(ThreadPoolExecutor(SENDERS))
+    one_pass = pass_of(app, senders)
+    if running.spans is not None:
+        one_pass = running.spans.around_pass(one_pass)
+    return HourlyLoop(one_pass, app.clock, grace=app.settings.grace, on_lost=running.lose)
 
 
 def _make_first_key(app: App) -> None:
+    """Shown once, or where a log keeps all that is shown, written to a file of its owner alone."""
     key, text = issued(app, [Scope.ADMIN])
     line = audit(app, "keys create", key.id, who=None, why="the first start")
+    place = app.settings.first_key_file
+    if app.store.keys.list():
+        return
+    if place:
+        _write_secret(Path(place), text)
     if app.store.keys.add(key, line, only_first=True):
-        say(f"The first admin key, shown only now: {text}")
+        say(f"The first admin key{f' is in {place}' if place else f', shown only now: {text}'}")
+    elif place:
+        Path(place).unlink()  # another server was quicker, and its key opens the doors
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """A new file that only its owner reads; InvalidSetting where that cannot be."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        reason = f"TALLYSTICK_FIRST_KEY_FILE: {path} cannot be made: {error}"
+        raise InvalidSetting(reason) from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{text}\n")

@@ -1,16 +1,14 @@
 """The application: its routes, and what each request is wrapped in."""
 
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from tallystick.entrypoints.http.books import (
     get_lineage,
@@ -33,6 +31,7 @@ from tallystick.entrypoints.http.mappings import (
     unmap,
 )
 from tallystick.entrypoints.http.meters import create_meter, get_meter, list_meters
+from tallystick.entrypoints.http.observing import Observing, Routes
 from tallystick.entrypoints.http.openapi import document, get_openapi
 from tallystick.entrypoints.http.problems import problem_response
 from tallystick.entrypoints.http.queries import get_query, post_query
@@ -41,6 +40,7 @@ from tallystick.entrypoints.http.reconciliation import (
     get_reconciliation,
     list_lines,
 )
+from tallystick.entrypoints.http.scraping import get_metrics
 from tallystick.entrypoints.http.service import Service
 from tallystick.entrypoints.http.settling import settle
 from tallystick.entrypoints.http.tenants import (
@@ -86,6 +86,7 @@ ROUTES: Final = (
     Route("/openapi.json", get_openapi, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
+    Route("/metrics", get_metrics, methods=["GET"]),
 )
 
 
@@ -104,31 +105,7 @@ def build_api(service: Service) -> ASGIApp:
     )
     api.state.service = service
     api.state.openapi = document(ROUTES)
-    return Wrapping(api)
-
-
-class Wrapping:
-    """Gives each request an id that its answer and its log lines carry, and safe headers."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        name = secrets.token_hex(8)
-        scope["tallystick.request_id"] = name
-
-        async def send_wrapped(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = name
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
-        await self._app(scope, receive, send_wrapped)
+    return Observing(api, Routes(api.routes), service.metrics, service.running.spans)
 
 
 def _refused(request: Request, error: Exception) -> Response:

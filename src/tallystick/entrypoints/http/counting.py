@@ -7,12 +7,13 @@ are told to come back, before memory grows.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from tallystick.clock import seconds
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.entrypoints.http.problems import overloaded
 from tallystick.entrypoints.http.pulse import Pulse
@@ -52,10 +53,14 @@ class _Waiting:
 
 
 class Counting:
-    """The one thread that counts, and who waits for it."""
+    """The one thread that counts, and who waits for it. `on_group` is told how many seconds each
+    group commit took."""
 
-    def __init__(self, intake: Intake, clock: Clock) -> None:
+    def __init__(
+        self, intake: Intake, clock: Clock, on_group: Callable[[float], None] = lambda _: None
+    ) -> None:
         self.pulse = Pulse()
+        self._on_group = on_group
         self._intake = intake
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="counting")
@@ -77,6 +82,10 @@ class Counting:
             self._turns = asyncio.create_task(self._take_turns())
         return await answer
 
+    @property
+    def reports_waiting(self) -> int:
+        return self._reports_waiting
+
     def close(self) -> None:
         """Let the call under way end, and take no more."""
         self._thread.shutdown(wait=True)
@@ -84,8 +93,9 @@ class Counting:
     async def _take_turns(self) -> None:
         loop = asyncio.get_running_loop()
         while self._queue:
-            group = self._next_group()
+            group, begun = self._next_group(), seconds()
             found = await loop.run_in_executor(self._thread, self._counted, group)
+            self._on_group(seconds() - begun)
             for waiting, outcomes in zip(group, found, strict=True):
                 self._reports_waiting -= len(waiting.reports)
                 waiting.settle(outcomes)

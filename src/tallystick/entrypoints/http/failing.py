@@ -1,14 +1,15 @@
 """What an error becomes that a route did not answer itself: the problem, and a line in the log."""
 
-import json
-import sys
+import logging
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from tallystick.domain.errors import InvalidSetting, NotFound, StoreUnavailable
-from tallystick.entrypoints.http.problems import Problem, not_found, request_id, unavailable
+from tallystick.domain.errors import InvalidSetting, NotFound, StoreLost, StoreUnavailable
+from tallystick.entrypoints.http.problems import Problem, not_found, unavailable
+from tallystick.entrypoints.http.service import service_of
+from tallystick.entrypoints.logs import note
 
 FAILURES: Final = (Problem, StoreUnavailable, NotFound, InvalidSetting, HTTPException, Exception)
 """All that an application answers; what is not named is a bug of ours."""
@@ -18,8 +19,12 @@ def problem_for(request: Request, error: Exception) -> Problem:
     match error:
         case Problem():
             return error
+        case StoreLost():
+            service_of(request).running.lose(error)
+            log_failure("the store is lost; this process ends", error)
+            return unavailable()
         case StoreUnavailable():
-            log_failure(request, "store unavailable", error)
+            log_failure("store unavailable", error)
             return unavailable()
         case NotFound():
             return not_found(str(error))
@@ -27,7 +32,7 @@ def problem_for(request: Request, error: Exception) -> Problem:
             return Problem(status=400, kind="invalid-parameter", detail=str(error))
         case HTTPException():
             return _refused_by_routing(request, error)
-    log_failure(request, "unexpected error", error)
+    log_failure("unexpected error", error)
     detail = "a bug: please report it with the request's id; nothing was acknowledged"
     return Problem(status=500, kind="out-of-order", detail=detail)
 
@@ -40,12 +45,5 @@ def _refused_by_routing(request: Request, error: HTTPException) -> Problem:
     return not_found("there is nothing at this path")
 
 
-def log_failure(request: Request, what: str, error: Exception) -> None:
-    line = {
-        "event": what,
-        "request": request_id(request),
-        "method": request.method,
-        "path": request.url.path,
-        "error": f"{type(error).__name__}: {error}",
-    }
-    print(json.dumps(line), file=sys.stderr)
+def log_failure(what: str, error: Exception) -> None:
+    note(logging.ERROR, what, error=f"{type(error).__name__}: {error}")

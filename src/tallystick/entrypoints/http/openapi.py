@@ -125,6 +125,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "healthz": Operation(),
     "readyz": Operation(answers=(200, 503)),
+    "get_metrics": Operation(scope=READ),
     "get_openapi": Operation(),
 }
 """By the name of the function that answers."""

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tallystick.domain.errors import InvalidSetting
+from tallystick.entrypoints.running import Running
 
 HEADER_BYTES_MAX: Final = 64 * 1024
 HEADER_SECONDS: Final = 20
@@ -82,8 +83,22 @@ def listen(host: str, port: int) -> socket.socket:
         raise InvalidSetting(f"cannot listen on {host} port {port}: {error}") from error
 
 
-def run_server(api: ASGIApp, listening: socket.socket) -> None:
-    """Answer until SIGTERM or SIGINT, then take no more, finish what was begun, and return."""
+class EndingServer(uvicorn.Server):
+    """Drains and ends by itself where the process must end."""
+
+    def __init__(self, config: uvicorn.Config, running: Running) -> None:
+        super().__init__(config)
+        self._running = running
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._running.lost is not None
+
+
+def run_server(api: ASGIApp, listening: socket.socket, running: Running) -> None:
+    """Answer until SIGTERM or SIGINT, then take no more, finish what was begun, and return.
+
+    Raises StoreLost where that ended it.
+    """
     config = uvicorn.Config(
         api,
         http=PatientProtocol,
@@ -100,4 +115,6 @@ def run_server(api: ASGIApp, listening: socket.socket) -> None:
     # The server raises the signal again when it has drained; by then there is nothing to do.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listening])
+    EndingServer(config, running).run(sockets=[listening])
+    if running.lost is not None:
+        raise running.lost

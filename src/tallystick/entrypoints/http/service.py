@@ -4,8 +4,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, TypeVar
 
 from starlette.requests import Request
@@ -17,7 +17,11 @@ from tallystick.entrypoints.http.access import Access
 from tallystick.entrypoints.http.bodies import Memory
 from tallystick.entrypoints.http.counting import Counting
 from tallystick.entrypoints.http.deliveries import Deliveries
+from tallystick.entrypoints.http.metrics import HttpMetrics
+from tallystick.entrypoints.http.observing import KEY_ID
 from tallystick.entrypoints.http.problems import overloaded
+from tallystick.entrypoints.running import Running
+from tallystick.entrypoints.worker import HourlyLoop
 from tallystick.stages.heeding import Directory
 from tallystick.stages.ingesting import Intake, intake_of
 
@@ -25,20 +29,20 @@ T = TypeVar("T")
 
 READERS: Final = 4
 READS_WAITING_MAX: Final = 256
-NO_PARTS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({})
 
 
 @dataclass(kw_only=True)
 class Service:
-    """One running server's means. `parts` says of each part beside the store what is wrong with
-    it, or nothing."""
+    """One running server's means."""
 
     app: App
     counting: Counting
     access: Access
+    metrics: HttpMetrics = field(default_factory=HttpMetrics)
+    hourly: HourlyLoop | None = None
+    running: Running = field(default_factory=Running)
     deliveries: Deliveries
     checks: Checks
-    parts: Mapping[str, Callable[[], str]] = field(default_factory=lambda: NO_PARTS)
     memory: Memory = field(default_factory=Memory)
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(READERS, thread_name_prefix="reading")
@@ -52,13 +56,22 @@ class Service:
         if self._reads_waiting >= READS_WAITING_MAX:
             raise overloaded("too many requests wait for an answer; try again in a second")
         self._reads_waiting += 1
+        # With the request's context, so that what the thread logs names the request.
+        run = copy_context().run
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.threads, call)
+            return await asyncio.get_running_loop().run_in_executor(self.threads, run, call)
         finally:
             self._reads_waiting -= 1
 
     async def granted(self, request: Request, scope: Scope) -> ApiKey:
-        return await self.access.granted(request, scope, self.in_thread)
+        key = await self.access.granted(request, scope, self.in_thread)
+        request.scope[KEY_ID] = key.id
+        return key
+
+    @property
+    def parts(self) -> Mapping[str, Callable[[], str]]:
+        """Each part beside the store, and who says what is wrong with it, or nothing."""
+        return {} if self.hourly is None else {"hourly loop": self.hourly.trouble}
 
     def intake(self) -> Intake:
         """One for a reading thread: the counting thread's remembers, and is that thread's own."""
@@ -72,15 +85,20 @@ class Service:
         self.checks.stop()
 
 
-def service_for(app: App, parts: Mapping[str, Callable[[], str]] = NO_PARTS) -> Service:
+def service_for(
+    app: App, *, hourly: HourlyLoop | None = None, running: Running | None = None
+) -> Service:
     intake = intake_of(app.store, auto_onboard=app.settings.auto_onboard)
+    metrics = HttpMetrics()
     return Service(
         app=app,
-        counting=Counting(intake, app.clock),
+        counting=Counting(intake, app.clock, metrics.counted_group),
         access=Access(app.store.keys, app.clock),
         deliveries=Deliveries(directory=Directory(app.store.catalog)),
         checks=Checks(app),
-        parts=parts,
+        metrics=metrics,
+        hourly=hourly,
+        running=running or Running(),
     )
 
 
