@@ -25,6 +25,9 @@ OTEL_ADDRESSES: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRAC
 _DURATION: Final = re.compile(r"(\d{1,6})\s*(s|m|h)")
 _WEBHOOK_SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/=_-]+")
 _UNITS: Final = (("s", SECOND), ("m", MINUTE), ("h", HOUR))
+_ORIGIN: Final = re.compile(
+    r"https://(\*\.)?[a-z0-9.-]+(:(\d+|\*))?|http://(localhost|127\.0\.0\.1)(:(\d+|\*))?"
+)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
@@ -59,6 +62,7 @@ class Settings:
     metrics_open           TALLYSTICK_METRICS_OPEN: /metrics answers without a key
     first_key_file         TALLYSTICK_FIRST_KEY_FILE: where the first admin key is written
     otel_asked             OpenTelemetry's own variables ask for traces; 'otlp' or 'console'
+    embed_origins          TALLYSTICK_EMBED_ORIGINS: whose pages may frame a tenant's usage
     user                   who ran the command, for the audit trail
     """
 
@@ -73,6 +77,7 @@ class Settings:
     metrics_open: bool = False
     first_key_file: str = ""
     otel_asked: str = ""
+    embed_origins: tuple[str, ...] = ()
     user: str = "unknown"
 
 
@@ -91,6 +96,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         metrics_open=_flag(found, f"{PREFIX}METRICS_OPEN"),
         first_key_file=found.get(f"{PREFIX}FIRST_KEY_FILE", "").strip(),
         otel_asked=_otel_asked(found),
+        embed_origins=_origins(found, f"{PREFIX}EMBED_ORIGINS"),
         user=_user(),
     )
 
@@ -142,6 +148,15 @@ def _api_base(found: Mapping[str, str], name: str) -> str:
     if host and (url.scheme == "https" or (url.scheme == "http" and host in _LOOPBACK)):
         return base
     raise InvalidSetting(f"{name} must begin with https://, or with http:// and a loopback host")
+
+
+def _origins(found: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Origins between blanks or commas, as a Content-Security-Policy names them."""
+    origins = tuple(filter(None, re.split(r"[\s,]+", found.get(name, ""))))
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise InvalidSetting(f"{name}: {origin!r} is no origin such as https://app.example.com")
+    return origins
 
 
 def _flag(found: Mapping[str, str], name: str) -> bool:

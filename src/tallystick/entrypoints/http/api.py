@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from tallystick.entrypoints.dashboard.site import dashboard_routes
 from tallystick.entrypoints.http.books import (
     get_lineage,
     get_usage,
@@ -99,7 +100,7 @@ def build_api(service: Service) -> ASGIApp:
         service.close()
 
     api = Starlette(
-        routes=ROUTES,
+        routes=(*ROUTES, *dashboard_routes(service)),
         exception_handlers=dict.fromkeys(FAILURES, _refused),
         lifespan=lifespan,
     )

@@ -1,0 +1,1 @@
+"""The pages for people, served beside the API: they show what it shows, and decide nothing."""
