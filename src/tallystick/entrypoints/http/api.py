@@ -109,5 +109,6 @@ def build_api(service: Service) -> ASGIApp:
     return Observing(api, Routes(api.routes), service.metrics, service.running.spans)
 
 
-def _refused(request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
+    # Not in a thread: the pool's first use opens files, and this answers also where none can be.
     return problem_response(request, problem_for(request, error))
