@@ -12,6 +12,8 @@ from tallystick.domain.instant import HOUR, MINUTE
 from tallystick.domain.publication import State
 from tallystick.entrypoints.http.observing import NO_ROUTE
 from tallystick.entrypoints.worker import HourlyLoop, Passed
+from tallystick.stages.sealing import seal
+from tallystick.stages.targeting import SealLimits
 from tests.docs.test_docs import OPERATIONS
 from tests.http.conftest import Api, native
 
@@ -117,7 +119,7 @@ def test_requests_are_counted_by_route_and_never_by_what_was_asked(api: Api):
 def test_passes_and_what_they_found_are_counted(api: Api):
     with_passes(
         api,
-        Passed(counts={"entries": 3}, discrepancies={"held": 2}),
+        Passed(counts={"entries": 3}),
         ValueError("a bug"),
         Passed(counts={"entries": 4}),
     )
@@ -129,14 +131,28 @@ def test_passes_and_what_they_found_are_counted(api: Api):
     assert found["tallystick_passes_seconds_total", ()] == 360
     assert found["tallystick_pass_last_seconds", ()] == 120
     assert found["tallystick_pass_steps_total", ("entries",)] == 7
-    assert found["tallystick_discrepancies", ("held",)] == 2
-    assert found["tallystick_discrepancies_found_total", ("held",)] == 2
     assert found["tallystick_pass_last_success_timestamp_seconds", ()] * 1_000_000 == api.clock.at
+
+
+def test_what_the_last_comparison_found_is_counted(api: Api):
+    api.post([native("a")])
+    api.clock.at += 2 * HOUR
+    limits, routes = SealLimits(), api.service.app.publisher.routes
+    seal(api.store, routes, api.clock.at, limits=limits)
+    assert scraped(api)["tallystick_reconcile_last_timestamp_seconds", ()] == 0
+
+    assert api.service.checks.begin()
+    api.service.checks.stop()
+
+    found = scraped(api)
+    assert found["tallystick_discrepancies", ("held",)] == 1
+    assert found["tallystick_discrepancies", ("provider_differs_from_slot",)] == 0
+    assert found["tallystick_reconcile_last_timestamp_seconds", ()] * 1_000_000 == api.clock.at
 
 
 def test_no_series_names_a_tenant_and_all_values_of_labels_are_closed(api: Api):
     api.post([native("a", TenantID="acme"), native("b", TenantID="nobody-knows")])
-    with_passes(api, Passed(counts={"entries": 3}, discrepancies={"held": 2}))
+    with_passes(api, Passed(counts={"entries": 3}))
 
     found = scraped(api)
 
@@ -161,7 +177,7 @@ def test_a_store_that_does_not_answer_is_shown_as_that(api: Api):
 
 
 def test_names_keep_to_the_conventions_and_stand_in_the_page(api: Api):
-    with_passes(api, Passed(counts={"entries": 3}, discrepancies={"held": 2}))
+    with_passes(api, Passed(counts={"entries": 3}))
     text = api.client.get(
         "/metrics", headers={"authorization": f"Bearer {api.key(Scope.READ)}"}
     ).text

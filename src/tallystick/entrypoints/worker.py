@@ -31,15 +31,13 @@ STOP_SECONDS: Final = 20
 class Passed:
     """What one pass did.
 
-    counts         how many of what, by words that are the same in every pass
-    trouble        what a person should know of, though the pass went through
-    discrepancies  what was compared lately and differs, by kind; None where nothing was compared
-    again          something is still due
+    counts    how many of what, by words that are the same in every pass
+    trouble   what a person should know of, though the pass went through
+    again     something is still due
     """
 
     counts: Mapping[str, int]
     trouble: Mapping[str, str] = field(default_factory=dict)
-    discrepancies: Mapping[str, int] | None = None
     again: bool = False
 
 
@@ -53,10 +51,6 @@ class Passes:
     last_took: int = 0
     last_done_at: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    discrepancies: Mapping[str, int] | None = None
-    compared_at: int | None = None
-    found: Counter[str] = field(default_factory=Counter)
-    """All discrepancies since the start, by kind."""
 
 
 def next_pass(after: int, grace: int, *, again: bool) -> int:
@@ -140,7 +134,7 @@ class HourlyLoop:
         self._trouble = ""
         now, before = self._clock.now(), self._passes
         took = max(0, now - begun_at)
-        after = replace(
+        self._passes = replace(
             before,
             done=before.done + 1,
             took=before.took + took,
@@ -148,19 +142,9 @@ class HourlyLoop:
             last_done_at=now,
             counts=before.counts + Counter(passed.counts),
         )
-        if passed.discrepancies is not None:
-            after = replace(
-                after,
-                discrepancies=passed.discrepancies,
-                compared_at=now,
-                found=before.found + Counter(passed.discrepancies),
-            )
-        self._passes = after
-        compared = {"discrepancies": dict(passed.discrepancies)} if passed.discrepancies else {}
-        level = logging.WARNING if passed.trouble or compared else logging.INFO
+        level = logging.WARNING if passed.trouble else logging.INFO
         told = {name: count for name, count in passed.counts.items() if count}
-        seconds = took / SECOND
-        note(level, "pass", seconds=seconds, **told, **compared, **passed.trouble)
+        note(level, "pass", seconds=took / SECOND, **told, **passed.trouble)
 
     def _failed(self, begun_at: int, trouble: str, error: Exception) -> None:
         """The words for whoever asks are ours; the error's own go to the log only."""

@@ -1,25 +1,24 @@
 """What the hourly loop of `tallystick serve` does in one pass."""
 
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from tallystick.bootstrap import App
 from tallystick.domain.instant import floor_hour
-from tallystick.entrypoints.checking import reconciling_of
+from tallystick.entrypoints.checking import Checks
 from tallystick.entrypoints.cli.passes import MARK, limits_of, publishing_of
 from tallystick.entrypoints.worker import Passed
 from tallystick.stages.passing import PassSummary, one_pass
 from tallystick.stages.sealing import SealSummary, seal
 
 
-def pass_of(app: App, senders: ThreadPoolExecutor) -> Callable[[], Passed]:
+def pass_of(app: App, senders: ThreadPoolExecutor, checks: Checks) -> Callable[[], Passed]:
     """One pass as this store is set up; it says what it did, and whether something is still due.
 
     The publisher is made here and now, so that a key that cannot be used stops the start.
     """
     if app.has_provider:
-        return WholePass(app, senders)
+        return WholePass(app, senders, checks)
     routes, limits = app.publisher.routes, limits_of(app)
     return lambda: Passed(counts=_sealed(seal(app.store, routes, app.clock.now(), limits=limits)))
 
@@ -27,8 +26,9 @@ def pass_of(app: App, senders: ThreadPoolExecutor) -> Callable[[], Passed]:
 class WholePass:
     """Seal, publish, and once an hour hold a rolling share of the tenants beside the provider."""
 
-    def __init__(self, app: App, senders: ThreadPoolExecutor) -> None:
+    def __init__(self, app: App, senders: ThreadPoolExecutor, checks: Checks) -> None:
         self._app = app
+        self._checks = checks
         self._publishing = publishing_of(app, senders)
         self._limits = limits_of(app)
         self._compared_hour: int | None = None
@@ -36,21 +36,20 @@ class WholePass:
     def __call__(self) -> Passed:
         done = one_pass(self._publishing, self._limits)
         return Passed(
-            counts=_sealed(done.sealed) | _published(done),
+            counts=_sealed(done.sealed) | _published(done) | self._compared(done),
             trouble=_trouble(done),
-            discrepancies=self._compared(done),
             again=bool(self._app.store.outbox.slots_due(limit=1).elements),
         )
 
-    def _compared(self, done: PassSummary) -> Counter[str] | None:
+    def _compared(self, done: PassSummary) -> dict[str, int]:
         """The share of this hour, where the provider can be read now; each share is read once."""
         published, hour = done.published, floor_hour(self._app.clock.now())
         is_away = published.paused or published.is_stopped or published.unread
         if is_away or hour == self._compared_hour:
-            return None
-        found = Counter(str(one.kind) for one in reconciling_of(self._app).share())
+            return {}
+        found = self._checks.share()
         self._compared_hour = hour
-        return found
+        return {"discrepancies": len(found)}
 
 
 def _sealed(sealed: SealSummary) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """`tallystick serve`: the HTTP API and the hourly loop, in one process."""
 
+import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,13 @@ from cyclopts import Parameter
 from tallystick.bootstrap import App
 from tallystick.domain.api_key import Scope
 from tallystick.domain.errors import InvalidSetting
+from tallystick.entrypoints.checking import Checks
 from tallystick.entrypoints.cli.context import CLEAN, StoreOption, audit, open_app
 from tallystick.entrypoints.cli.hourly import pass_of
 from tallystick.entrypoints.cli.keys import issued
 from tallystick.entrypoints.cli.passes import SENDERS
 from tallystick.entrypoints.cli.tables import say
-from tallystick.entrypoints.logs import logging_to
+from tallystick.entrypoints.logs import logging_to, note
 from tallystick.entrypoints.running import Running
 from tallystick.entrypoints.tracing import tracing
 from tallystick.entrypoints.worker import HourlyLoop
@@ -50,7 +52,8 @@ def serve(
     with open_app(store, create=True) as app, ExitStack() as open_things:
         listening = open_things.enter_context(listen(host, port))
         running = _running(app, open_things)
-        hourly = _hourly(app, open_things, running)
+        checks = Checks(app, lambda told, error: note(logging.ERROR, told, error=repr(error)))
+        hourly = _hourly(app, open_things, running, checks)
         _make_first_key(app)
         if not app.has_provider:
             say("Nothing will be published: set TALLYSTICK_STRIPE_API_KEY for that.")
@@ -59,7 +62,8 @@ def serve(
         address, port_taken = listening.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         say(f"Tallystick answers at http://{shown}:{port_taken}")
-        run_server(build_api(service_for(app, hourly=hourly, running=running)), listening, running)
+        service = service_for(app, hourly=hourly, running=running, checks=checks)
+        run_server(build_api(service), listening, running)
     return CLEAN
 
 
@@ -71,9 +75,9 @@ def _running(app: App, open_things: ExitStack) -> Running:
     return Running(spans, lambda: writing.dropped)
 
 
-def _hourly(app: App, open_things: ExitStack, running: Running) -> HourlyLoop:
+def _hourly(app: App, open_things: ExitStack, running: Running, checks: Checks) -> HourlyLoop:
     senders = open_things.enter_context(ThreadPoolExecutor(SENDERS))
-    one_pass = pass_of(app, senders)
+    one_pass = pass_of(app, senders, checks)
     if running.spans is not None:
         one_pass = running.spans.around_pass(one_pass)
     return HourlyLoop(one_pass, app.clock, grace=app.settings.grace, on_lost=running.lose)

@@ -4,6 +4,7 @@ What waits is read from the store when it is asked for: a few looks at small ind
 store holds. Two servers on one store show the same backlog, and each its own counts.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeVar
 
@@ -21,6 +22,7 @@ from tallystick.domain.discrepancy import Kind
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.instant import SECOND
 from tallystick.domain.publication import State
+from tallystick.entrypoints.checking import Checks
 from tallystick.entrypoints.http.answers import KINDS
 from tallystick.entrypoints.http.books import check_unbound
 from tallystick.entrypoints.http.service import Service, service_of
@@ -60,6 +62,7 @@ class Watched(Collector):
         yield from _ingest(self._service)
         if self._service.hourly is not None:
             yield from _passes(self._service.hourly.passes())
+        yield from _discrepancies(self._service.checks)
 
 
 def _backlog(backlog: Backlog, now: int) -> Iterator[Metric]:
@@ -128,16 +131,22 @@ def _passes(passes: Passes) -> Iterator[Metric]:
         (passes.last_done_at or 0) / SECOND,
     )
     yield _counters("pass_steps_total", "What passes did.", "step", passes.counts)
-    if passes.discrepancies is not None:
-        found = {kind: passes.discrepancies.get(kind, 0) for kind in Kind}
-        yield _gauges("discrepancies", "Found by the last comparison.", "kind", found)
-        yield _gauge(
-            "reconcile_last_timestamp_seconds",
-            "When a share of the tenants was last compared with the provider.",
-            (passes.compared_at or 0) / SECOND,
-        )
-    every = {kind: passes.found.get(kind, 0) for kind in Kind}
-    yield _counters("discrepancies_found_total", "Found since the start.", "kind", every)
+
+
+def _discrepancies(checks: Checks) -> Iterator[Metric]:
+    found = Counter(one.kind for one in checks.discrepancies())
+    yield _gauges(
+        "discrepancies",
+        "What the last comparison of each tenant found, since the start.",
+        "kind",
+        {kind: found[kind] for kind in Kind},
+    )
+    ended = [check.ended_at for check in checks.runs() if check.ended_at and not check.trouble]
+    yield _gauge(
+        "reconcile_last_timestamp_seconds",
+        "When anything was last compared with the provider; 0 before the first time.",
+        max(ended, default=0) / SECOND,
+    )
 
 
 def _since(instant: int | None, now: int) -> float:

@@ -86,7 +86,11 @@ class Service:
 
 
 def service_for(
-    app: App, *, hourly: HourlyLoop | None = None, running: Running | None = None
+    app: App,
+    *,
+    hourly: HourlyLoop | None = None,
+    running: Running | None = None,
+    checks: Checks | None = None,
 ) -> Service:
     intake = intake_of(app.store, auto_onboard=app.settings.auto_onboard)
     metrics = HttpMetrics()
@@ -95,7 +99,7 @@ def service_for(
         counting=Counting(intake, app.clock, metrics.counted_group),
         access=Access(app.store.keys, app.clock),
         deliveries=Deliveries(directory=Directory(app.store.catalog)),
-        checks=Checks(app),
+        checks=checks or Checks(app),
         metrics=metrics,
         hourly=hourly,
         running=running or Running(),
