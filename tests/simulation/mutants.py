@@ -13,7 +13,7 @@ from tallystick.domain.instant import DAY
 from tallystick.domain.ledger import carried_undelivered
 from tallystick.domain.publication import Outcome, State, Step
 from tallystick.domain.window import Window
-from tallystick.stages import carrying, publishing, sealing
+from tallystick.stages import carrying, doubting, publishing, sealing
 from tallystick.stages.publishing import Publishing
 from tallystick.stores.memory import events, ledger, outbox
 from tallystick.testing.fakes import FakePublisher
@@ -192,7 +192,7 @@ def an_error_report_taken_for_a_verdict(patch):
     def rejected(current, detail, now):
         return replace(current, state=State.REJECTED, settled_at=now, step=current.step + 1)
 
-    patch.setattr(publishing, "doubted", rejected)
+    patch.setattr(doubting, "doubted", rejected)
 
 
 def absence_believed_at_once(patch):

@@ -152,8 +152,10 @@ class FakeProvider:
         self.catch_up()
         now = self.clock.now()
         if self.is_away(now):
+            self.met["outage"] += 1
             return Answer(Outcome.UNKNOWN, "no connection")
         if is_within(self.misfortune.denials, now):
+            self.met["denied"] += 1
             return Answer(Outcome.DENIED, "the key lacks a permission")
         self._requests[publication.identifier] += 1
         draws = Random(
@@ -226,6 +228,7 @@ class FakeProvider:
         refusal = self._refusal(publication, at)
         if refusal:
             self.met["refused"] += 1
+            self.met[f"refused: {refusal}"] += 1
             return Answer(Outcome.REFUSED, refusal)
         answer = Answer(Outcome.ACCEPTED)
         self._remember(publication, at, answer)
@@ -267,11 +270,18 @@ class FakeProvider:
         booked.totals.append(total)
         self._on_landed(slot, total)
 
+    def write(self, slot: SlotKey, total: Decimal) -> None:
+        """Somebody else sets what the books hold of a slot that they have."""
+        booked = self.books[_line(slot)][slot]
+        booked.since.append(self.clock.now())
+        booked.totals.append(total)
+
     def shown(self, slots: Sequence[Slot], asked_at: int) -> tuple[Reading, ...]:
         """Totals of the reading groups, each slot as of a moment that lies up to lag_max back."""
-        now = self._answering()
+        now = self.answering()
         draws = Random(f"{self._seed}|read|{now}")
         if draws.randrange(1000) < self.misfortune.reads_fail:
+            self.met["unread"] += 1
             raise PublisherUnavailable("503")
         readings: dict[str, Reading] = {}
         for slot in slots:
@@ -289,6 +299,7 @@ class FakeProvider:
         """
         members = self._group(slot)
         lag = draws.randint(0, self.misfortune.lag_max) if draws.random() < 0.5 else 0
+        self.met["shown late"] += lag > 0
         latest = max(now - lag, self._shown_as_of[group])
         self._shown_as_of[group] = latest
         as_of = latest if len(members) > 1 else now - lag
@@ -308,7 +319,8 @@ class FakeProvider:
             if span.contains(key.start if span.end == hour + HOUR else booked.timestamp)
         ]
 
-    def _answering(self) -> int:
+    def answering(self) -> int:
+        """Now, where it answers a reader at all."""
         self.catch_up()
         now = self.clock.now()
         if self.is_away(now):
@@ -317,7 +329,7 @@ class FakeProvider:
 
     def bills(self, slots: Sequence[Slot]) -> tuple[InvoiceLine, ...]:
         """The bills' lines: frozen when the period's grace is over."""
-        now = self._answering()
+        now = self.answering()
         found: dict[tuple[Line, Window], InvoiceLine] = {}
         for slot in slots:
             line = _line(slot.key)
@@ -338,7 +350,7 @@ class FakeProvider:
         return InvoiceLine(destination, counter, period, max(quantity, ZERO), invoice, final)
 
     def rejections(self, since: int) -> tuple[Rejection, ...]:
-        self._answering()
+        self.answering()
         return tuple(r for r in self._rejections if r.at >= since)
 
 
@@ -372,8 +384,11 @@ class FakePublisher:
         return self.provider.rejections(since)
 
     def subscription(self, destination: str) -> Subscription | None:
-        period = self.provider.periods(destination, self.provider.clock.now())
-        return Subscription(destination, "active", period)
+        now = self.provider.answering()
+        suspended = self.provider.misfortune.suspended
+        paused = any(destination == d and span.contains(now) for d, span in suspended)
+        period = self.provider.periods(destination, now)
+        return Subscription(destination, "active", period, paused)
 
     def clock_ahead(self) -> int:
         return max(0, self.provider.clock.now() - self.clock.now())

@@ -27,7 +27,7 @@ class Misfortune:
     """What goes wrong, in requests of a thousand (`fates`), and when nothing works at all.
 
     `lag_max` bounds how old a shown total may be. While `unknown` says so of a destination, the
-    provider refuses what is sent to it.
+    provider refuses what is sent to it; while `suspended` does, its subscription there is paused.
     """
 
     fates: tuple[tuple[Fate, int], ...] = ()
@@ -36,6 +36,7 @@ class Misfortune:
     outages: tuple[Window, ...] = ()
     denials: tuple[Window, ...] = ()
     unknown: tuple[tuple[str, Window], ...] = ()
+    suspended: tuple[tuple[str, Window], ...] = ()
 
     def fate(self, draw: int) -> Fate:
         """The fate for a draw from 0 to 999."""

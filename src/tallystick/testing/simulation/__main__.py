@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import SystemRandom
-from tempfile import TemporaryDirectory
 from typing import Final
 
-from tallystick.bootstrap import open_store
 from tallystick.domain.instant import DAY, HOUR
+from tallystick.testing.simulation.coverage import SITUATIONS
+from tallystick.testing.simulation.files import run_on_file
 from tallystick.testing.simulation.plan import Plan, drawn_plan
 from tallystick.testing.simulation.shrinking import Run, outcome, shortened, trace
 from tallystick.testing.simulation.world import Ran, run_plan
@@ -40,6 +40,8 @@ class Sitting:
     attempts: int = 0
     seconds: float = 0.0
     met: Counter[str] = field(default_factory=Counter)
+    worlds: Counter[str] = field(default_factory=Counter)
+    """In how many worlds each situation was met."""
     notes: Counter[str] = field(default_factory=Counter)
 
     def add(self, ran: Ran) -> None:
@@ -49,17 +51,8 @@ class Sitting:
         self.entries += ran.entries
         self.attempts += ran.attempts
         self.met += ran.met
+        self.worlds.update((+ran.met).keys())
         self.notes += ran.notes
-
-
-def run_on_file(plan: Plan) -> Ran:
-    """One world on an SQLite file of its own."""
-    with TemporaryDirectory(prefix="tallystick-simulation-") as folder:
-        store = open_store(f"sqlite:///{Path(folder) / 'store.db'}")
-        try:
-            return run_plan(plan, store)
-        finally:
-            store.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,8 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for seed in seeds:
         if len(sitting.failed) >= options.failures_max:
             break
-        _run_seed(seed, run, sitting, exotic=options.exotic, verbose=options.verbose)
+        plan = drawn_plan(seed, exotic=options.exotic, density=options.density)
+        _run_plan(plan, run, sitting, verbose=options.verbose)
     _print_sitting(seeds, sitting)
+    if options.coverage:
+        _print_coverage(sitting)
     return 1 if sitting.failed else 0
 
 
@@ -85,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, help="the first seed; else one nobody has seen")
     parser.add_argument("--seed", type=int, help="this world alone")
     parser.add_argument("--verbose", action="store_true", help="what each world was like")
+    parser.add_argument("--density", type=int, default=0, help="events an hour at least")
+    parser.add_argument("--coverage", action="store_true", help="what was met, as a table")
     parser.add_argument("--sqlite", action="store_true", help="on SQLite files, not in memory")
     parser.add_argument("--failures-max", type=int, default=3, help="stop after so many failures")
     parser.add_argument(
@@ -93,22 +91,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run_seed(seed: int, run: Run, sitting: Sitting, *, exotic: bool, verbose: bool) -> None:
-    plan = drawn_plan(seed, exotic=exotic)
+def _run_plan(plan: Plan, run: Run, sitting: Sitting, *, verbose: bool) -> None:
     began = time.perf_counter()
     ended = outcome(plan, run)
     sitting.seconds += time.perf_counter() - began
     if isinstance(ended, BaseException):
-        sitting.failed.append(seed)
-        _print_failure(seed, plan, run, ended)
+        sitting.failed.append(plan.seed)
+        _print_failure(plan, run, ended)
         return
     sitting.add(ended)
     if verbose:
-        print(f"seed {seed}: {ended}")
+        print(f"seed {plan.seed}: {ended}")
 
 
-def _print_failure(seed: int, plan: Plan, run: Run, failure: BaseException) -> None:
-    print(f"seed {seed} fails at revision {_revision()}: {type(failure).__name__}: {failure}")
+def _print_failure(plan: Plan, run: Run, failure: BaseException) -> None:
+    failed = f"{type(failure).__name__}: {failure}"
+    print(f"seed {plan.seed} fails at revision {_revision()}: {failed}")
     if not isinstance(failure, AssertionError):
         traceback.print_exception(failure)
     short = shortened(plan, run)
@@ -142,8 +140,17 @@ def _print_sitting(seeds: range, sitting: Sitting) -> None:
         f"{sitting.entries} entries, {sitting.attempts} attempts in {sitting.seconds:.1f} s: "
         f"{rate:.0f} simulated years a day"
     )
-    print(f"met: {dict(sitting.met.most_common())}")
+    unmet = [name for name in SITUATIONS if not sitting.met[name]]
+    print(f"met: {len(SITUATIONS) - len(unmet)} of {len(SITUATIONS)} situations, not {unmet}")
     print(f"left for people: {dict(sitting.notes.most_common())}")
+
+
+def _print_coverage(sitting: Sitting) -> None:
+    """A Markdown table: docs/simulator.md shows one."""
+    print("\n| what is met | in % of the worlds | times |\n| --- | --- | --- |")
+    for name, what in SITUATIONS.items():
+        share = 100 * sitting.worlds[name] / max(1, sitting.runs)
+        print(f"| {what} | {share:.1f} | {sitting.met[name]:,} |")
 
 
 if __name__ == "__main__":

@@ -39,32 +39,54 @@ def _dates(zone: str, day: int) -> tuple[int, ...]:
 
 
 class Calendar:
-    """One tenant's cuts of time. `unit` is day, week or month; the anchor any instant of UTC."""
+    """One tenant's cuts of time. `unit` is day, week, month or year; the anchor any instant of UTC.
+
+    `then` takes over at an instant, and cuts nothing before it.
+    """
 
     def __init__(self, zone: str, anchor: int, unit: str) -> None:
         self.zone = zone
         self.anchor = anchor
         self.unit = unit
+        self.then: tuple[int, Calendar] | None = None
         self._starts = sorted(set(self._period_starts()))
 
+    def followed_by(self, other: "Calendar", since: int) -> "Calendar":
+        """This calendar until `since`, which must be a period's start, and the other from then."""
+        changed = Calendar(self.zone, self.anchor, self.unit)
+        changed.then = (since, other)
+        return changed
+
+    def _later(self, span: str, at: int) -> Window | None:
+        if self.then is None or at < self.then[0]:
+            return None
+        since, calendar = self.then
+        found = calendar.window(span, at)
+        return Window(max(found.start, since), found.end)
+
     def _period_starts(self) -> Iterator[int]:
-        if self.unit != "month":
+        if self.unit in ("day", "week"):
             length = DAY if self.unit == "day" else 7 * DAY
             yield from (self.anchor + n * length for n in range(-600, 1200))
             return
         anchor = EPOCH + self.anchor * MICROSECOND
-        for n in range(-24, 48):
+        step = 12 if self.unit == "year" else 1
+        for n in range(-24 * step, 48 * step, step):
             years, month = divmod(anchor.year * 12 + anchor.month - 1 + n, 12)
             day = min(anchor.day, monthrange(years, month + 1)[1])
             start = anchor.replace(year=years, month=month + 1, day=day)
             yield (start - EPOCH) // MICROSECOND
 
     def period(self, at: int) -> Window:
+        if later := self._later("period", at):
+            return later
         place = bisect_right(self._starts, at)
         return Window(self._starts[place - 1], self._starts[place])
 
     def day(self, at: int) -> Window:
         """The local date, cut by the billing period."""
+        if later := self._later("day", at):
+            return later
         period = self.period(at)
         cuts = sorted(
             cut for day in range(at // DAY - 2, at // DAY + 3) for cut in _dates(self.zone, day)
@@ -74,6 +96,8 @@ class Calendar:
 
     def hour(self, at: int) -> Window:
         """The UTC hour, cut by the local date and the billing period."""
+        if later := self._later("hour", at):
+            return later
         day, start = self.day(at), at - at % HOUR
         return Window(max(start, day.start), min(start + HOUR, day.end))
 

@@ -65,6 +65,8 @@ class Settled:
     notes: Counter[str] = field(default_factory=Counter)
     missed: set[SlotKey] = field(default_factory=set)
     in_doubt: set[SlotKey] = field(default_factory=set)
+    spoilt: set[SlotKey] = field(default_factory=set)
+    """Into which somebody else wrote, and which had closed before they could be set again."""
 
     def check(self) -> Counter[str]:
         for aggregate in self.store.ledger.aggregates_due(self.now - GRACE).elements:
@@ -187,7 +189,12 @@ class Settled:
             return True
         require(one.current is None, f"{slot.key} is still unsettled: {one.current}")
         holds = self.provider.total(slot.key)
-        if slot.place.is_closed(self.now) and slot.total != slot.confirmed:
+        is_closed = slot.place.is_closed(self.now)
+        if is_closed and slot.key in self.witness.spoilt and holds != slot.confirmed:
+            self.spoilt.add(slot.key)
+            self.notes["changed behind our back, and closed"] += 1
+            return True
+        if is_closed and slot.total != slot.confirmed:
             changed_late = self.witness.appended_at[slot.key] >= slot.place.closes_at - JUST_BEFORE
             excused = changed_late or not self.plan.is_calm
             require(excused, f"{slot.key} holds {holds} of {slot.total}, and nothing went wrong")
@@ -212,7 +219,8 @@ class Settled:
             expected = self._is_expected(discrepancy, lines)
             require(expected, f"reconcile finds {discrepancy}")
         subjects = {d.subject for d in found if d.kind is Kind.UNDELIVERED}
-        for slot in self.missed:
+        subjects |= {d.subject for d in found if d.kind is Kind.PROVIDER}
+        for slot in self.missed | self.spoilt:
             require(str(slot) in subjects, f"reconcile does not list {slot}")
 
     def _troubled_lines(self) -> set[str]:
@@ -223,7 +231,9 @@ class Settled:
             line = (key.route, key.account, key.destination, key.counter)
             booked = self.provider.books[line].get(key)
             frozen_at = place.period.end + ROUTES[key.route].closes_after
-            if key in self.missed | self.in_doubt or (booked and booked.since[-1] > frozen_at):
+            if key in self.missed | self.in_doubt | self.witness.spoilt or (
+                booked and booked.since[-1] > frozen_at
+            ):
                 lines.add(line_of(one.slot))
         return {str(o.slot.key) for o in self._slots() if line_of(o.slot) in lines}
 
@@ -232,7 +242,10 @@ class Settled:
             case Kind.HELD | Kind.CREDIT:
                 return True  # each was checked above
             case Kind.UNDELIVERED | Kind.AMBIGUOUS:
-                return discrepancy.subject in {str(s) for s in self.missed | self.in_doubt}
+                stuck = self.missed | self.in_doubt | self.spoilt
+                return discrepancy.subject in {str(s) for s in stuck}
+            case Kind.PROVIDER:
+                return discrepancy.subject in {str(s) for s in self.spoilt}
             case Kind.NOT_BILLED | Kind.INVOICE:
                 return discrepancy.subject in troubled
             case _:

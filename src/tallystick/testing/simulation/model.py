@@ -32,7 +32,7 @@ class Model:
     """Every event that was taken, and what each Aggregate must therefore be."""
 
     def __init__(self, plan: Plan) -> None:
-        self._meters = plan.meters
+        self._meters = (*plan.meters, *(meter for _, meter in plan.versions))
         self._calendars = {c.tenant: c.calendar for c in plan.customers}
         self.content: dict[tuple[str, str], str] = {}
         self.voided: set[tuple[str, str]] = set()
@@ -61,7 +61,8 @@ class Model:
 
     def _count(self, event: Event) -> None:
         found = self._where.setdefault((event.tenant, event.key), [])
-        for meter in self._meters:
+        period = self._calendars[event.tenant].period(event.occurred_at)
+        for meter in self._in_force(period):
             if not _is_read_by(meter, event):
                 continue
             counted = _counted(meter, event)
@@ -69,6 +70,11 @@ class Model:
                 self.live[key][event.key] = counted
                 self.position[key] += 1
                 found.append(key)
+
+    def _in_force(self, period: Window) -> list[Meter]:
+        """Of each meter the newest version that was there when the period began."""
+        newest = {m.id: m for m in self._meters if m.effective_from <= period.start}
+        return list(newest.values())
 
     def _keys(self, meter: Meter, event: Event) -> list[AggregateKey]:
         calendar = self._calendars[event.tenant]
@@ -86,7 +92,8 @@ class Model:
         """What the Aggregate must be now."""
         place = (key, self.position[key])
         if place not in self._values:
-            meter = next(m for m in self._meters if m.id == key.meter)
+            versions = self._in_force(self.periods[key]) if key in self.periods else self._meters
+            meter = next(m for m in versions if m.id == key.meter)
             self._values[place] = _folded(meter.aggregation, list(self.live[key].values()))
         return self._values[place]
 

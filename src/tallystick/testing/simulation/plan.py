@@ -4,19 +4,31 @@ A plan is drawn once, whole, before anything runs. Each step has its own seed an
 leaving some out changes nothing about the others: that is how a failing trace is shortened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from random import Random
 from typing import Final
 
-from tallystick.domain.instant import HOUR, MINUTE, SECOND
+from tallystick.domain.instant import HOUR, MINUTE
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Meter
 from tallystick.domain.window import Window
 from tallystick.testing.fakes import SKEW_MAX
 from tallystick.testing.misfortune import Fate, Misfortune
-from tallystick.testing.simulation.reports import Report, drawn_reports
+from tallystick.testing.simulation.changes import (
+    Pauses,
+    Terms,
+    Versions,
+    drawn_chore_steps,
+    drawn_chores,
+    drawn_pauses,
+    drawn_setting_steps,
+    drawn_suspensions,
+    drawn_terms,
+    drawn_versions,
+    with_years,
+)
+from tallystick.testing.simulation.reports import Report, drawn_backdated, drawn_reports
 from tallystick.testing.simulation.settings import (
     STARTS,
     Customer,
@@ -25,60 +37,11 @@ from tallystick.testing.simulation.settings import (
     drawn_meters,
     narrow_meter,
 )
+from tallystick.testing.simulation.steps import Doom, Kind, Step, drawn_turns, seeded
 
 COMMON_FATES: Final[tuple[Fate, ...]] = tuple(
     fate for fate in Fate if fate not in (Fate.LANDS, Fate.HOURS_LATE)
 )
-
-
-DELICATE: Final = (
-    "ledger.append",
-    "ledger.clear_due",
-    "outbox.slots_due",
-    "outbox.intend",
-    "outbox.advance",
-    "outbox.clear_due",
-    "outbox.clear_due",
-    "outbox.adjust",
-    "publisher.send",
-    "publisher.totals",
-)
-"""The calls around which most can go wrong."""
-
-
-class Kind(StrEnum):
-    """What one step does."""
-
-    REPORT = "report"
-    TURN = "turn"
-    MAP = "map"
-    SKEW = "skew"
-
-
-class Doom(StrEnum):
-    """What comes over a worker in its turn."""
-
-    NONE = "none"
-    CRASH = "crash"
-    SLEEP = "sleep"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step: of report, worker or mapping number `subject`.
-
-    The doom comes over a worker at its `call`-th port call from then on (of those named `port`,
-    where given), `after` it or before.
-    """
-
-    at: int
-    kind: Kind
-    subject: int
-    seed: int = 0
-    doom: Doom = Doom.NONE
-    call: int = 0
-    port: str = ""
-    after: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +61,17 @@ class Plan:
     narrow: bool = False
     away: tuple[Window, ...] = ()
     """When no worker runs at all."""
+    terms: Terms = ()
+    versions: Versions = ()
+    pauses: Pauses = ()
     steps: tuple[Step, ...] = ()
 
     @property
     def is_calm(self) -> bool:
         """Whether nothing goes wrong but what customers do."""
-        dooms = any(step.doom is not Doom.NONE for step in self.steps)
+        disturbed = any(s.doom is not Doom.NONE or s.kind.is_disturbing for s in self.steps)
         unlucky = self.misfortune != Misfortune(lag_max=self.misfortune.lag_max)
-        return not (dooms or unlucky or self.store_faults or self.away)
+        return not (disturbed or unlucky or self.store_faults or self.away)
 
     def only(self, kept: list[Step]) -> "Plan":
         """The same world with these steps alone."""
@@ -116,9 +82,16 @@ class Plan:
 
 
 def drawn_plan(
-    seed: int, *, exotic: bool = False, hours_max: int = 700, narrow: bool = False
+    seed: int,
+    *,
+    exotic: bool = False,
+    hours_max: int = 700,
+    narrow: bool = False,
+    density: int = 0,
+    alone: bool = False,
 ) -> Plan:
-    """The world of a seed.
+    """The world of a seed; with a density, one of so many events an hour at least; alone, one in
+    which people do nothing but use things.
 
     Some worlds are narrow, or all where asked: one customer and one meter, whose usage meets in a
     few slots again and again, with several workers that fall asleep at the delicate calls.
@@ -143,7 +116,7 @@ def drawn_plan(
             customers,
             start,
             hours,
-            draws.choice((40, 120) if narrow else (20, 60, 150, 300)),
+            max(draws.choice((40, 120) if narrow else (20, 60, 150, 300)), density * hours),
             narrow=narrow,
         ),
         misfortune=_drawn_misfortune(draws, customers, start, hours, exotic=exotic, narrow=narrow),
@@ -152,7 +125,37 @@ def drawn_plan(
         store_faults=draws.choice((0, 0, 20, 100)),
         away=_drawn_spans(draws, start, hours, 0.2, 60),
     )
-    return replace(plan, steps=tuple(sorted(_drawn_steps(draws, plan), key=lambda s: s.at)))
+    plan = replace(plan, steps=tuple(_drawn_steps(draws, plan)))
+    draws = Random(f"{seed}|people")
+    plan = plan if alone or draws.random() < 0.4 else _with_people(draws, plan)
+    return replace(plan, steps=tuple(sorted(plan.steps, key=lambda step: step.at)))
+
+
+def _with_people(draws: Random, plan: Plan) -> Plan:
+    """The same world with what people change and do in it."""
+    start, hours = plan.start, plan.hours
+    customers, terms = drawn_terms(draws, with_years(draws, plan.customers), start, hours)
+    backdated = drawn_backdated(draws, customers, start, hours) if draws.random() < 0.2 else ()
+    versions = () if plan.narrow else drawn_versions(draws, plan.meters, start, hours)
+    pauses = drawn_pauses(draws, customers, start, hours)
+    chores = drawn_chores(draws)
+    suspended = drawn_suspensions(draws, plan.mappings, start, hours) if chores.reconcile else ()
+    steps = (
+        *plan.steps,
+        *drawn_setting_steps(terms, versions, pauses),
+        *drawn_chore_steps(draws, chores, start, hours, plan.workers),
+        *_report_steps(draws, backdated, len(plan.reports)),
+    )
+    return replace(
+        plan,
+        customers=customers,
+        reports=plan.reports + backdated,
+        terms=terms,
+        versions=versions,
+        pauses=pauses,
+        misfortune=replace(plan.misfortune, suspended=suspended),
+        steps=steps,
+    )
 
 
 def _drawn_misfortune(
@@ -190,13 +193,17 @@ def _drawn_spans(
     return (Window(begin, begin + draws.randint(1, longest * 60) * MINUTE),)
 
 
+def _report_steps(draws: Random, reports: Iterable[Report], first: int) -> Iterator[Step]:
+    for number, report in enumerate(reports, first):
+        yield seeded(draws, Step(at=report.at, kind=Kind.REPORT, subject=number))
+
+
 def _drawn_steps(draws: Random, plan: Plan) -> Iterator[Step]:
-    for number, report in enumerate(plan.reports):
-        if report.at <= plan.start + plan.hours * HOUR:
-            yield _seeded(draws, Step(at=report.at, kind=Kind.REPORT, subject=number))
+    during = (r for r in plan.reports if r.at <= plan.start + plan.hours * HOUR)
+    yield from _report_steps(draws, during, 0)
     for number, (made, _) in enumerate(plan.mappings):
         yield Step(at=made, kind=Kind.MAP, subject=number)
-    for turn in _drawn_turns(draws, plan):
+    for turn in drawn_turns(draws, plan.start, plan.hours, plan.workers, narrow=plan.narrow):
         if not any(span.contains(turn.at) for span in plan.away):
             yield turn
     if draws.random() < 0.3:
@@ -204,28 +211,3 @@ def _drawn_steps(draws: Random, plan: Plan) -> Iterator[Step]:
             at = plan.start + draws.randrange(plan.hours * HOUR)
             skew = draws.randint(-SKEW_MAX, SKEW_MAX)
             yield Step(at=at, kind=Kind.SKEW, subject=draws.randrange(plan.workers), seed=skew)
-
-
-def _drawn_turns(draws: Random, plan: Plan) -> Iterator[Step]:
-    doomed = 0.4 if plan.narrow else draws.choice((0.0, 0.1, 0.3))
-    busy = draws.choice((2, 4) if plan.narrow else (1, 1, 2, 4))
-    aimed = plan.narrow or draws.random() < 0.7
-    dooms = draws.choice(((Doom.CRASH,), (Doom.SLEEP,), (Doom.CRASH, Doom.SLEEP)))
-    for hour in range(plan.hours + 1):
-        at = plan.start + hour * HOUR + draws.choice((0, 5 * MINUTE, 50 * MINUTE))
-        for _ in range(draws.randint(1, busy)):
-            at += draws.choice((0, SECOND, MINUTE, 10 * MINUTE))
-            turn = Step(at=at, kind=Kind.TURN, subject=draws.randrange(plan.workers))
-            if draws.random() < doomed:
-                turn = _doomed(draws, turn, draws.choice(dooms), aimed=aimed)
-            yield _seeded(draws, turn)
-
-
-def _doomed(draws: Random, turn: Step, doom: Doom, *, aimed: bool) -> Step:
-    port = draws.choice(("", *DELICATE)) if aimed else ""
-    call = draws.choice((1, 1, 1, 2)) if port else draws.randint(1, draws.choice((4, 12, 40)))
-    return replace(turn, doom=doom, call=call, port=port, after=draws.random() < 0.5)
-
-
-def _seeded(draws: Random, step: Step) -> Step:
-    return replace(step, seed=draws.getrandbits(32))

@@ -48,6 +48,19 @@ def drawn_reports(
     return _batched(sent, start + hours * HOUR)
 
 
+def drawn_backdated(
+    draws: Random, customers: tuple[Customer, ...], start: int, hours: int
+) -> tuple[Report, ...]:
+    """Some usage of up to 60 days before the run, which is reported within it."""
+    style, found = _Style(draws, narrow=False), list[Report]()
+    for number in range(draws.randint(3, 15)):
+        tenant = draws.choice(customers).tenant
+        occurred_at = start - draws.randrange(60 * DAY)
+        event = _drawn_event(draws, tenant, f"backdated{number}", occurred_at, style)
+        found.append(Report(start + draws.randrange(hours * HOUR), (event,)))
+    return tuple(found)
+
+
 class _Style:
     """What this run has much of."""
 

@@ -80,11 +80,14 @@ def _drawn_calendar(draws: Random, start: int, hours: int) -> Calendar:
     return Calendar(draws.choice(ZONES), anchor, unit)
 
 
-def tenant_of(customer: Customer) -> Tenant:
-    calendar = customer.calendar
+def terms_of(calendar: Calendar) -> Terms:
     interval = Interval(Unit(calendar.unit))
-    terms = Terms(zone=calendar.zone, anchor=calendar.anchor, interval=interval)
-    return Tenant(id=customer.tenant, versions=(terms,))
+    return Terms(zone=calendar.zone, anchor=calendar.anchor, interval=interval)
+
+
+def tenant_of(customer: Customer) -> Tenant:
+    """The tenant as it begins, before its terms change."""
+    return Tenant(id=customer.tenant, versions=(terms_of(customer.calendar),))
 
 
 def drawn_meters(draws: Random) -> tuple[Meter, ...]:

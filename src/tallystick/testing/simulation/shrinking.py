@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from tallystick.domain.instant import format_instant
-from tallystick.testing.simulation.plan import Doom, Kind, Plan, Step
+from tallystick.testing.simulation.plan import Plan
+from tallystick.testing.simulation.steps import Doom, Kind, Step
 from tallystick.testing.simulation.world import Ran, run_plan
 
 RUNS_MAX: Final = 300
@@ -29,11 +30,8 @@ def shortened(plan: Plan, run: Run = run_plan, runs_max: int = RUNS_MAX) -> Plan
         start, dropped = 0, False
         while start < len(steps) and runs < runs_max:
             fewer = steps[:start] + steps[start + size :]
-            if any(step.kind is Kind.MAP for step in steps[start : start + size]):
-                fewer = sorted(
-                    fewer + [s for s in steps[start : start + size] if s.kind is Kind.MAP],
-                    key=lambda step: step.at,
-                )
+            fewer += [s for s in steps[start : start + size] if s.kind.is_setting]
+            fewer.sort(key=lambda step: step.at)
             runs += 1
             if len(fewer) < len(steps) and _kind(outcome(plan.only(fewer), run)) == kind:
                 steps, dropped = fewer, True
@@ -66,6 +64,12 @@ def _line(plan: Plan, step: Step) -> str:
         case Kind.MAP:
             mapping = plan.mappings[step.subject][1]
             return f"{text}  {mapping.tenant}/{mapping.meter} to {mapping.route}"
+        case Kind.METER:
+            return f"{text}  {plan.versions[step.subject][1]}"
+        case Kind.TERMS:
+            return f"{text}  of {plan.terms[step.subject][1]}"
+        case Kind.PAUSE | Kind.RESUME:
+            return f"{text}  {plan.pauses[step.subject][1] or 'all'}"
         case Kind.SKEW:
             return f"{text}  worker {step.subject} is {step.seed} us off"
         case Kind.TURN if step.doom is not Doom.NONE:

@@ -5,7 +5,7 @@ Aggregates, the ledger's sums and chains, and who may send what. What it has see
 checkers compare the provider with.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import cast
@@ -14,6 +14,7 @@ from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.backlog import Backlog
 from tallystick.domain.event import Receipt
 from tallystick.domain.ledger import GENESIS, Entry
+from tallystick.domain.meter import WHOLE
 from tallystick.domain.publication import Publication, State
 from tallystick.domain.slot import Place, SlotKey
 from tallystick.domain.window import Window
@@ -61,16 +62,35 @@ class Witness:
         self.series: dict[SlotKey, set[tuple[Series, Window]]] = defaultdict(set)
         self.intended: dict[str, Publication] = {}
         self.unsettled: dict[SlotKey, str] = {}
-        self.attempts = 0
+        self.spoilt: set[SlotKey] = set()
+        """Slots into which somebody else wrote at the provider."""
+        self.met: Counter[str] = Counter()
 
     # ── events ──
 
     def recorded(self, batch: Sequence[Recording], results: Sequence[Recorded]) -> None:
         for recording, result in zip(batch, results, strict=True):
             event = recording.event
+            self._noted(recording, result)
             expected = self.model.take(event)
             got = Receipt.RECORDED if result.receipt is Receipt.LATE else result.receipt
             require(got is expected, f"{event.tenant}/{event.key} is {got}, and not {expected}")
+
+    def _noted(self, recording: Recording, result: Recorded) -> None:
+        event, met = recording.event, self.met
+        met[f"receipt {result.receipt}"] += 1
+        if result.receipt in (Receipt.DUPLICATE, Receipt.CONFLICT):
+            return
+        if event.voids is not None:
+            target = (event.tenant, event.voids)
+            met["void"] += 1
+            met["void again"] += target in self.model.voided
+            met["void before its event"] += target not in self.model.content
+        met["negative quantity"] += event.quantity < 0
+        for contribution in recording.contributions:
+            met[f"aggregation {contribution.aggregation}"] += 1
+            met[f"span {contribution.span}"] += 1
+            met["dimension set"] += contribution.key.group != WHOLE
 
     def seen(self, aggregate: Aggregate) -> None:
         key = aggregate.key
@@ -83,6 +103,8 @@ class Witness:
 
     def appended(self, entries: tuple[Entry, ...]) -> None:
         for entry in entries:
+            self.met[f"entry {entry.kind}"] += 1
+            self.met[f"held: {entry.held}"] += 1
             self._chained(entry)
             self._summed(entry)
             self._allocated(entry)
@@ -116,8 +138,10 @@ class Witness:
             slot = allocation.place.slot
             self.allocated[place] += allocation.quantity
             self.totals[slot] += allocation.quantity
+            self.met["slot lowered"] += allocation.quantity < 0 and not entry.moved
             self.reached[slot].add(self.totals[slot])
             known = self.places.setdefault(slot, allocation.place)
+            self.met["slot closed by age"] += known.closes_at < known.period.end
             require(known == allocation.place, f"{slot} is told two timestamps or periods")
             taken_out = bool(entry.moved) and allocation.quantity < 0
             open_still = taken_out or not known.is_closed(entry.sealed_at)
@@ -144,17 +168,30 @@ class Witness:
         if not after.state.is_settled:
             return
         del self.unsettled[after.slot]
+        self.met[f"publication {after.state}"] += 1
+        self.met["settled by a person"] += after.answer.startswith("settled by a person")
+        proven = after.state is State.REJECTED and after.absent_at is not None
+        self.met["absence proven"] += proven
         holds = self.provider.total(after.slot)
-        if after.state is State.CONFIRMED:
+        if after.state is State.CONFIRMED and after.slot not in self.spoilt:
             require(holds == after.total, f"{after.slot} holds {holds}, confirmed: {after.total}")
 
     def sent(self, publication: Publication) -> None:
         """Right before an attempt: the intent must stand in the store, and be the same."""
-        self.attempts += 1
+        self.met["attempt"] += 1
+        self.met[f"sent to {publication.slot.route}"] += 1
+        self.met["resent"] += publication.attempts > 1
         stored = self.intended.get(publication.identifier)
         require(stored is not None, f"{publication.identifier} is sent before it is stored")
         if stored is not None:
             require(_frozen(stored) == _frozen(publication), "a resend differs from its intent")
+
+    def tampered(self, slot: SlotKey, total: Decimal) -> None:
+        """Somebody else wrote into the provider's books: what it holds there is no fault of ours
+        until it was set again."""
+        self.spoilt.add(slot)
+        self.reached[slot].add(total)
+        self.met["changed behind our back"] += 1
 
     def landed(self, slot: SlotKey, total: Decimal) -> None:
         """The provider's books changed: promise 6."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.testing.faulty import Crash
-from tallystick.testing.simulation.plan import Doom, Step
+from tallystick.testing.simulation.steps import Doom, Step
 
 CALLS_MAX: Final = 20_000
 """A pass that makes more calls than this does not end."""

@@ -11,27 +11,32 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Event
 from tallystick.domain.instant import HOUR, MINUTE
-from tallystick.domain.publication import Limits
+from tallystick.domain.publication import Limits, Publication
 from tallystick.domain.slot import SlotKey
+from tallystick.domain.tenant import with_terms
 from tallystick.domain.window import Window
 from tallystick.ports import Clock, Override, Publisher, Recording, Store
 from tallystick.stages.metering import Refusal, Rulebook, metered
 from tallystick.stages.passing import one_pass
-from tallystick.stages.publishing import Publishing
+from tallystick.stages.publishing import HOLD, PAUSE, Publishing
 from tallystick.stages.targeting import SealLimits
 from tallystick.stores.memory import MemoryStore
 from tallystick.testing.fakes import SKEW_MAX, FakeClock, FakeProvider, FakePublisher
 from tallystick.testing.faulty import FaultyStore, faulty_publisher
 from tallystick.testing.misfortune import Misfortune
 from tallystick.testing.simulation.checkers import Settled, check_all
+from tallystick.testing.simulation.coverage import planned
 from tallystick.testing.simulation.model import Model
-from tallystick.testing.simulation.plan import Kind, Plan, Step
-from tallystick.testing.simulation.settings import customer_named, tenant_of
+from tallystick.testing.simulation.people import Orders, hear, reconcile, repair, settle, tamper
+from tallystick.testing.simulation.plan import Plan
+from tallystick.testing.simulation.settings import Customer, customer_named, tenant_of, terms_of
+from tallystick.testing.simulation.steps import Kind, Step
 from tallystick.testing.simulation.witness import Witness, WitnessedStore
 from tallystick.testing.simulation.workers import Worker
 
@@ -41,8 +46,13 @@ CALM_STEP: Final = 6 * HOUR
 """After some hours of a pass each, a pass every six hours: some eleven days in all, which is the
 longest that doubt may last (23 h of resends, 48 h + 12 h of absence, and the same once more)."""
 
+TENDED: Final = MappingProxyType({0: (Kind.RECONCILE, Kind.REPAIR), CALM_HOURS: (Kind.REPAIR,)})
+"""After these of the calm passes what was held is released, what was changed is set again."""
+
 CHECK_EVERY: Final = 40
 REPORTER: Final = -1
+PERSON: Final = -2
+LONG_SLEEP: Final = 2 * HOUR
 AUDIT: Final = Override(at=0, who="simulation", why="the plan says so", action="save", subject="")
 
 
@@ -77,10 +87,11 @@ class Ran:
 
 @dataclass
 class World:
-    """One world while it runs."""
+    """One world while it runs. `reopened` opens the store once more, for whoever died."""
 
     plan: Plan
     store: Store
+    reopened: Callable[[], Store] | None = None
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -96,10 +107,14 @@ class World:
         )
         self.model = Model(plan)
         self.witness = Witness(self.model, self.provider)
-        self.witnessed = WitnessedStore(self.store, self.witness)
         self.workers = [Worker(n, plan.store_faults) for n in range(plan.workers)]
         self.reporter = Worker(REPORTER, plan.store_faults)
-        self.ever = (*self.workers, self.reporter)
+        self.person = Worker(PERSON, plan.store_faults)
+        self.ever = (*self.workers, self.reporter, self.person)
+        self.stores: dict[int, Store] = {}
+        self.orders = Orders()
+        self.asleep_since: dict[int, int] = {}
+        self.met: Counter[str] = Counter(planned(plan))
         self.rules = Rulebook(self.store.catalog)
         self.unacked: list[tuple[Event, ...]] = []
         self.tenants = {c.tenant: tenant_of(c) for c in plan.customers}
@@ -130,12 +145,14 @@ class World:
         return self._told(ran)
 
     def _told(self, ran: Ran) -> Ran:
-        ran.met.update(self.provider.met)
+        ran.met.update(self.met)
+        ran.met.update(self.witness.met)
+        ran.met.update({str(name): count for name, count in self.provider.met.items()})
         for worker in self.ever:
             ran.met.update(worker.met)
         ran.entries = sum(line for line, _ in self.witness.heads.values())
         ran.slots = len(self.witness.places)
-        ran.attempts = self.witness.attempts
+        ran.attempts = self.witness.met["attempt"]
         return ran
 
     def _set_up(self) -> None:
@@ -147,21 +164,91 @@ class World:
     def _take(self, step: Step) -> None:
         self.clock.jump_to(max(self.clock.now(), step.at))
         self.provider.catch_up()
+        self.orders.look(self.store.catalog.switches())
         match step.kind:
             case Kind.REPORT:
                 self.unacked.append(self.plan.reports[step.subject].events)
                 self.reporter.turn(step, self._report)
-            case Kind.MAP:
-                self.store.catalog.save(self.plan.mappings[step.subject][1], AUDIT)
+            case Kind.TURN | Kind.RECONCILE | Kind.REPAIR:
+                self._turn(step)
             case Kind.SKEW:
+                ahead = step.seed - self.skews.get(step.subject, 0)
+                self.met["clock jumped ahead" if ahead > 0 else "clock jumped back"] += 1
                 self.skews[step.subject] = step.seed
-            case Kind.TURN:
-                worker = self.workers[step.subject]
-                worker.turn(step, self._pass_of(worker))
+            case Kind.SETTLE | Kind.WEBHOOK:
+                self.person.turn(step, partial(self._look_after, step))
+            case Kind.TAMPER:
+                tamper(self.provider, self.witness, step.seed)
+            case _:
+                self._change(step)
+
+    def _look_after(self, step: Step) -> None:
+        """What happens beside the workers, in the store that they share."""
+        store = FaultyStore(self._witnessed(self.person), self.person)
+        if step.kind is Kind.SETTLE:
+            settle(store, self.provider, self.clock, self.limits)
+        else:
+            self.met["webhook"] += hear(store, self.provider, self.clock, step.seed)
+
+    def _change(self, step: Step) -> None:
+        """What people change, straight in the catalog."""
+        catalog, plan = self.store.catalog, self.plan
+        match step.kind:
+            case Kind.MAP:
+                catalog.save(plan.mappings[step.subject][1], AUDIT)
+            case Kind.METER:
+                catalog.save(plan.versions[step.subject][1], AUDIT)
+            case Kind.TERMS:
+                for customer in plan.customers:
+                    if customer.name == plan.terms[step.subject][1]:
+                        self._change_terms(customer)
+            case Kind.PAUSE | Kind.RESUME:
+                who = plan.pauses[step.subject][1]
+                name = f"{PAUSE}:{who}" if who else PAUSE
+                catalog.switch(name, "paused" if step.kind is Kind.PAUSE else None, AUDIT)
+
+    def _change_terms(self, customer: Customer) -> None:
+        """Tell the product the new terms; from when on they hold is for it to find."""
+        if customer.calendar.then is None:
+            return
+        terms = terms_of(customer.calendar.then[1])
+        tenant = with_terms(self.tenants[customer.tenant], terms, self.clock.now())
+        self.tenants[customer.tenant] = tenant
+        self.store.catalog.save(tenant, AUDIT)
+
+    def _turn(self, step: Step) -> None:
+        """A worker's turn; and, where it died, its next life with the store opened again."""
+        worker = self.workers[step.subject]
+        self._note_turn(step, worker)
+        crashes = worker.met.get("crash", 0)
+        worker.turn(step, self._work(step.kind, worker))
+        if worker.is_asleep:
+            self.asleep_since.setdefault(worker.number, self.clock.now())
+        else:
+            self.asleep_since.pop(worker.number, None)
+        if self.reopened is not None and worker.met.get("crash", 0) > crashes:
+            self.stores[worker.number] = self.reopened()
+            self.met["reopened"] += 1
+
+    def _note_turn(self, step: Step, worker: Worker) -> None:
+        since = self.asleep_since.get(worker.number, self.clock.now())
+        self.met["woke hours later"] += self.clock.now() >= since + LONG_SLEEP
+        standing = self.orders.standing
+        self.met["turn while all is paused"] += PAUSE in standing
+        self.met["turn while a tenant is paused"] += any(n.startswith("pause:") for n in standing)
+        self.met["turn while a destination is held"] += any(n.startswith(HOLD) for n in standing)
+        self.met["reconciled"] += step.kind is Kind.RECONCILE
+        self.met["repaired"] += step.kind is Kind.REPAIR
+
+    def _store_of(self, worker: Worker) -> Store:
+        return self.stores.get(worker.number, self.store)
+
+    def _witnessed(self, worker: Worker) -> Store:
+        return WitnessedStore(self._store_of(worker), self.witness)
 
     def _report(self) -> None:
         """Report what was not acknowledged yet; a client keeps its events until then."""
-        store = FaultyStore(self.witnessed, self.reporter)
+        store = FaultyStore(self._witnessed(self.reporter), self.reporter)
         self.rules.refresh()
         while self.unacked:
             batch = [self._recording(event) for event in self.unacked[0]]
@@ -179,15 +266,27 @@ class World:
             counted = ()
         return Recording(event, counted, origin=f"report/{event.key}", body=event.fingerprint)
 
-    def _pass_of(self, worker: Worker) -> Callable[[], None]:
+    def _work(self, kind: Kind, worker: Worker) -> Callable[[], None]:
+        """What a worker does in a turn of this kind, behind its faults and by its own clock."""
         clock = SkewedClock(self.clock, self.skews, worker.number)
+        work = {Kind.RECONCILE: reconcile, Kind.REPAIR: repair}.get(kind, one_turn)
         return partial(
-            one_turn,
-            FaultyStore(self.witnessed, worker),
-            faulty_publisher(FakePublisher(self.provider, clock), worker, self.witness.sent),
+            work,
+            FaultyStore(self._witnessed(worker), worker),
+            faulty_publisher(FakePublisher(self.provider, clock), worker, self._on_send()),
             clock,
             self.limits,
         )
+
+    def _on_send(self) -> Callable[[Publication], None]:
+        """What is looked at right before each attempt of a turn that begins now."""
+        begun = dict(self.orders.standing)
+
+        def sent(publication: Publication) -> None:
+            self.witness.sent(publication)
+            self.orders.check_sent(publication, begun, self.store)
+
+        return sent
 
     def _calm_down(self) -> None:
         """No more faults: sleepers are gone, and what is under way lands in its time."""
@@ -200,13 +299,19 @@ class World:
         self._report()
         for number in range(len(self.plan.mappings)):
             self.store.catalog.save(self.plan.mappings[number][1], AUDIT)
+        for name in self.store.catalog.switches():
+            if name.startswith(PAUSE):
+                self.store.catalog.switch(name, None, AUDIT)
+        self.orders.look(self.store.catalog.switches())
 
     def _settle(self) -> Counter[str]:
         self.clock.jump_to(self.clock.now() + SKEW_MAX)
         for number in range(CALM_HOURS + CALM_LONG):
             self.clock.jump_to(self.clock.now() + (HOUR if number < CALM_HOURS else CALM_STEP))
             self.provider.catch_up()
-            self._pass_of(self.workers[0])()
+            for kind in (Kind.TURN, *TENDED.get(number, ())):
+                self._work(kind, self.workers[0])()
+                self.orders.look(self.store.catalog.switches())
         check_all(self.store, self.witness)
         return Settled(
             plan=self.plan,
@@ -225,6 +330,8 @@ def one_turn(store: Store, publisher: Publisher, clock: Clock, limits: Limits) -
         one_pass(publishing, SealLimits())
 
 
-def run_plan(plan: Plan, store: Store | None = None) -> Ran:
+def run_plan(
+    plan: Plan, store: Store | None = None, reopened: Callable[[], Store] | None = None
+) -> Ran:
     """Run one world on a store of its own. Raises Violation."""
-    return World(plan, store or MemoryStore(f"sim{plan.seed}")).run()
+    return World(plan, store or MemoryStore(f"sim{plan.seed}"), reopened).run()
