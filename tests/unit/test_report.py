@@ -79,6 +79,18 @@ def test_a_missing_quantity_is_one_and_a_missing_time_the_time_of_receipt():
     assert (event.quantity, event.occurred_at) == (ONE, NOW)
 
 
+def test_the_time_of_recording_stands_in_for_a_missing_time_and_is_no_part_of_identity():
+    timeless = {name: value for name, value in PLAIN.items() if name != "occurred_at"}
+    spooled = parse_report({**timeless, "recorded_at": "2026-01-31T10:00:00Z"}, NOW)
+    again = parse_report({**timeless, "recorded_at": "2026-01-31T10:00:01Z"}, NOW)
+    told = parse_report({**PLAIN, "recorded_at": "2026-01-01T00:00:00Z"}, NOW)
+
+    assert (spooled.occurred_at, told.occurred_at) == (TEN, TEN)
+    assert spooled.fingerprint == again.fingerprint == parse_report(timeless, NOW).fingerprint
+    assert told.fingerprint == parse_report(PLAIN, NOW).fingerprint
+    assert errors_of({**timeless, "recorded_at": "yesterday"}) == {"/recorded_at": "invalid_time"}
+
+
 def test_defaults_stay_out_of_the_fingerprint():
     body = {"tenant": "acme", "code": "api_calls", "key": "k"}
 

@@ -34,7 +34,7 @@ _OLDEST: Final = EARLIEST + 400 * DAY
 
 _NATIVE: Final = frozenset({"TenantID", "ProductCode", "Quantity", "Timestamp", "EventID"})
 _PLAIN: Final = frozenset(
-    {"tenant", "code", "key", "quantity", "occurred_at", "properties", "voids"}
+    {"tenant", "code", "key", "quantity", "occurred_at", "recorded_at", "properties", "voids"}
 )
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _LAGO: Final = frozenset({"transaction_id", "external_subscription_id"})
@@ -49,14 +49,22 @@ class _Sent:
     code: str = ""
     quantity: Decimal | None = None
     occurred_at: int | None = None
+    recorded_at: int | None = None
     properties: str = "{}"
     voids: str | None = None
+
+    def occurred(self, received_at: int) -> int:
+        """When it occurred, as far as anybody knows."""
+        known = self.recorded_at if self.occurred_at is None else self.occurred_at
+        return received_at if known is None else known
 
 
 def parse_report(body: object, received_at: int, *, fallback_key: str = "") -> Event:
     """The Event that one parsed body (numbers as int or Decimal) means.
 
-    A missing time is the time of receipt, a missing quantity 1; both stay out of the fingerprint.
+    A missing time is that of the plain form's `recorded_at` (when a client took it, perhaps long
+    before it could send it), else of receipt; a missing quantity is 1. None of these is in the
+    fingerprint, or a client that records the same key again would make a conflict.
     `fallback_key` is the key of a native body that has no EventID. Raises InvalidReport.
     """
     if not isinstance(body, dict):
@@ -77,7 +85,7 @@ def _event(sent: _Sent, received_at: int) -> Event:
         key=sent.key,
         code=sent.code,
         quantity=default if sent.quantity is None else sent.quantity,
-        occurred_at=received_at if sent.occurred_at is None else sent.occurred_at,
+        occurred_at=sent.occurred(received_at),
         received_at=received_at,
         properties=sent.properties,
         fingerprint=_fingerprint(sent),
@@ -171,6 +179,7 @@ def _read_plain(fields: "_Fields") -> _Sent:
         code=fields.name("code") if voids is None or fields.body.get("code") else "",
         quantity=fields.quantity("quantity"),
         occurred_at=fields.time("occurred_at"),
+        recorded_at=fields.time("recorded_at"),
         properties=fields.object("properties").canonical(),
         voids=voids,
     )
