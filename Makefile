@@ -43,6 +43,7 @@ mutants: $(VENV)/.dev ## break the source on purpose and see it noticed: MUTANTS
 	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 crashes: $(VENV)/.dev ## kill the server and cut the power under load: ROUNDS=200 of each
+	@$(BIN)/python -m pytest -q -m "kill or slow" $(TESTS)
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## measure this machine
