@@ -283,26 +283,26 @@ class FakeProvider:
         if draws.randrange(1000) < self.misfortune.reads_fail:
             self.met["unread"] += 1
             raise PublisherUnavailable("503")
-        readings: dict[str, Reading] = {}
+        asked: dict[str, list[Slot]] = defaultdict(list)
         for slot in slots:
-            group = reading_group(ROUTES[slot.key.route], slot)
-            if group not in readings:
-                total = self._shown(slot, group, now, draws)
-                readings[group] = Reading(group, total, asked_at)
-        return tuple(readings.values())
+            asked[reading_group(ROUTES[slot.key.route], slot)].append(slot)
+        return tuple(
+            Reading(group, self._shown(members, group, now, draws), asked_at)
+            for group, members in asked.items()
+        )
 
-    def _shown(self, slot: Slot, group: str, now: int, draws: Random) -> Decimal:
+    def _shown(self, asked: Sequence[Slot], group: str, now: int, draws: Random) -> Decimal:
         """The group's total as of one moment, at most lag_max ago.
 
         One slot's total may be shown older than it was shown before. Where several slots make up
         a total, its moments never go back: see the assumptions in docs/guarantees.md.
         """
-        members = self._group(slot)
+        members = self._group(asked[0])
         lag = draws.randint(0, self.misfortune.lag_max) if draws.random() < 0.5 else 0
         self.met["shown late"] += lag > 0
         latest = max(now - lag, self._shown_as_of[group])
         self._shown_as_of[group] = latest
-        as_of = latest if len(members) > 1 else now - lag
+        as_of = now - lag if len(members) == len(asked) == 1 else latest
         total = ZERO
         for booked in members:
             total = add(total, booked.at(as_of))
