@@ -97,3 +97,13 @@ def _restore_under_load(world: World) -> None:
         assert world.load.wait_until(told)
         assert served.end() == 0
         ended(clients)
+
+
+def test_a_backup_has_its_name_on_the_disk_when_it_is_said_to_be_there(tmp_path, monkeypatch):
+    store = SqliteStore.open(tmp_path / "tally.db", incarnation="here")
+    copy, put = tmp_path / "copy.db", []
+    monkeypatch.setattr(os, "fsync", lambda of: put.append((os.fstat(of).st_ino, copy.exists())))
+    store.backup_to(copy)
+    store.close()
+
+    assert put == [(tmp_path.stat().st_ino, True)]

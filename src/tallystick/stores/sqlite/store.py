@@ -1,5 +1,6 @@
 """The six ports on one SQLite file."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -123,6 +124,7 @@ class SqliteStore:
             finally:
                 target.close()
         partial.replace(path)
+        _put_on_disk(path.parent)
 
     def integrity_check(self) -> tuple[str, ...]:
         """What is wrong with the file; nothing where all is well."""
@@ -135,3 +137,12 @@ class SqliteStore:
     def close(self) -> None:
         self._writer.close()
         self._readers.refuse(CLOSED)
+
+
+def _put_on_disk(folder: Path) -> None:
+    """A file's new name is on the disk when its folder is."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
