@@ -16,6 +16,7 @@ from tallystick.domain.api_key import ApiKey, Scope, digest_of
 from tallystick.domain.instant import parse_instant
 from tallystick.domain.meter import Aggregation, Meter
 from tallystick.domain.tenant import Tenant
+from tallystick.entrypoints.cli import main
 from tallystick.entrypoints.http.api import build_api
 from tallystick.entrypoints.http.service import Service, service_for
 from tallystick.ports import Override, Store
@@ -112,3 +113,12 @@ def api(make_api: Callable[..., Api]) -> Api:
         Meter(id="requests", code="requests", aggregation=Aggregation.SUM), AUDIT
     )
     return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Holds a store with the tenant 'acme' and the meter 'requests', for a server of its own."""
+    url = f"sqlite:///{tmp_path / 'tally.db'}"
+    assert main(["tenants", "add", "acme", "--store", url]) == 0
+    assert main(["meters", "add", "requests", "--store", url]) == 0
+    return tmp_path

@@ -16,15 +16,6 @@ from tallystick.entrypoints.cli import main
 from tests.http.served import IMPATIENT, NARROW, Served, report, serving
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """With the tenant 'acme' and the meter 'requests' in its store."""
-    url = f"sqlite:///{tmp_path / 'tally.db'}"
-    assert main(["tenants", "add", "acme", "--store", url]) == 0
-    assert main(["meters", "add", "requests", "--store", url]) == 0
-    return tmp_path
-
-
 def stored_keys(folder: Path) -> set[str]:
     store = open_store(f"sqlite:///{folder / 'tally.db'}")
     found, cursor = set[str](), ""
