@@ -104,7 +104,7 @@ def _settle_down(url: str, sandbox: StripeSandbox, begin: int) -> None:
             shop.subscribe(shop.customer(id=destination), price)
     run("meters", "add", "api_calls")
     run("meters", "add", "tokens", "--dimension", "model")
-    run("meters", "add", "users", "--code", "api_calls", "--aggregation", "unique_count",
+    run("meters", "add", "users", "--code", "logins", "--aggregation", "unique_count",
         "--path", "user")  # fmt: skip
     for tenant in BILLED:
         run("tenants", "add", tenant, "--name", tenant.title(), "--anchor", day,
@@ -133,7 +133,8 @@ def _usage(begin: int, now: int) -> Iterator[dict[str, object]]:
                 event = {"tenant": tenant, "key": f"{tenant}-{hour}-{part}"}
                 when = {"occurred_at": format_instant(at + (part * 11 % 60) * MINUTE)}
                 calls = 900 + (hour % 24) * 37 + part * 113
-                yield {**event, "code": "api_calls", "quantity": calls, **when,
+                yield {**event, "code": "api_calls", "quantity": calls, **when}
+                yield {**event, "key": f"{event['key']}-l", "code": "logins", **when,
                        "properties": {"user": f"user-{(hour + part) % 9}"}}  # fmt: skip
                 tokens = f"{1_000 + hour * 17 + part}.{part}25"
                 yield {**event, "key": f"{event['key']}-t", "code": "tokens", **when,

@@ -1,5 +1,7 @@
 """The first page: how fast events come in, where they were counted, what waits and for whom."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -8,9 +10,11 @@ from starlette.responses import RedirectResponse, Response
 
 from tallystick.domain.aggregate import AggregateKey
 from tallystick.domain.backlog import COUNTED_MAX, Backlog
+from tallystick.domain.discrepancy import Discrepancy
 from tallystick.domain.instant import floor_hour, format_instant
 from tallystick.domain.publication import State
 from tallystick.entrypoints.dashboard.links import tenant_link
+from tallystick.entrypoints.dashboard.reconciliation import WAITING
 from tallystick.entrypoints.dashboard.rendering import rendered
 from tallystick.entrypoints.dashboard.visiting import Visit
 from tallystick.entrypoints.http.pulse import Beat
@@ -98,6 +102,7 @@ def concerns_of(visit: Visit, backlog: Backlog) -> list[Concern]:
     return [
         *_troubles(visit),
         *_switched_off(visit.service.app.store.catalog.switches()),
+        *_differences(visit.service.checks.discrepancies()),
         *_unsettled(backlog),
         *_letters(backlog),
     ]
@@ -129,6 +134,18 @@ def _switched_off(switches: dict[str, str]) -> list[Concern]:
             what = f"Nothing is sent to {subject}: {state}."
             found.append(Concern(what=what, link="/dashboard/reconciliation"))
     return found
+
+
+def _differences(found: Sequence[Discrepancy]) -> list[Concern]:
+    kinds = Counter(one.kind for one in found)
+    return [
+        Concern(
+            what=f"Reconciliation, {kind.replace('_', ' ')}: {count:,}",
+            link="/dashboard/reconciliation",
+            is_urgent=kind not in WAITING,
+        )
+        for kind, count in sorted(kinds.items())
+    ]
 
 
 def _unsettled(backlog: Backlog) -> list[Concern]:

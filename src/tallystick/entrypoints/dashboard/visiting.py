@@ -20,6 +20,7 @@ from tallystick.entrypoints.http.access import check_allows
 from tallystick.entrypoints.http.bodies import read_whole
 from tallystick.entrypoints.http.books import check_unbound
 from tallystick.entrypoints.http.failing import problem_for
+from tallystick.entrypoints.http.observing import KEY_ID
 from tallystick.entrypoints.http.problems import TITLES, Problem, request_id, unreadable
 from tallystick.entrypoints.http.service import Service, service_of
 from tallystick.stages.publishing import ADOPTING, PAUSE
@@ -148,6 +149,7 @@ async def _visit(
             raise
         desk_of(request).sessions.end(request.cookies[COOKIE])
         return None
+    request.scope[KEY_ID] = key.id
     check_allows(key, scope)
     return Visit(
         service=service,

@@ -2,7 +2,7 @@
 // and what is shown as text comes from its cells.
 (() => {
   "use strict";
-  const HEIGHT = 220;
+  const HEIGHT = 200;
   const drawn = new WeakMap();
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -46,6 +46,7 @@
         {
           ...axis,
           grid: { show: false },
+          size: 30,
           splits: () => shown.starts.filter((_, index) => index % every === 0),
           values: (_, splits) => splits.map((start) => SHORT[figure.dataset.size](named.get(start))),
         },
