@@ -368,20 +368,3 @@ def test_every_module_of_commands_is_registered_once(run):
     assert len(set(COMMANDS)) == len(COMMANDS)
     assert run("--help").code == 0
     assert run("--version").out.strip()
-
-
-def test_an_ended_mapping_is_an_end_on_record(ready):
-    target = ("--stripe-customer", "cus_1", "--event-name", "e", *NOW)
-    ready("mappings", "add", "acme", "requests", *target)
-
-    ended = ready("mappings", "end", "acme", "requests", "--why", "they left", *NOW)
-    again = ready("mappings", "end", "acme", "requests", "--why", "they left", *NOW)
-    absent = ready("mappings", "end", "acme", "calls", "--why", "they left", *NOW)
-
-    assert (ended.code, "billed until 2026-01-31T13:00:00Z" in ended.err) == (0, True)
-    assert (again.code, "ended already" in again.err) == (0, True)
-    assert absent.code == 2
-    assert [row["route"] for row in ready("mappings", "list", "--json").rows] == [
-        "stripe.hour_meter",
-        "",
-    ]

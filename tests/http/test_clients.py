@@ -14,7 +14,13 @@ from lago_python_client.exceptions import LagoApiError
 from lago_python_client.models import BatchEvent
 from lago_python_client.models import Event as LagoEvent
 from openmeter import Client as OpenMeterClient
-from openmeter.models import Event, MeterAggregation, MeterCreate, MeterQueryRequest
+from openmeter.models import (
+    Event,
+    MeterAggregation,
+    MeterCreate,
+    MeterQueryRequest,
+    MeterUpdate,
+)
 
 from tallystick.bootstrap import open_store
 from tallystick.entrypoints.cli import main
@@ -140,6 +146,24 @@ def test_openmeter_asks_for_a_table_and_by_a_body(openmeter: OpenMeterClient):
     assert header == "window_start,window_end,subject,value"
     assert line.split(",")[:3] == ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "asked"]
     assert [row.subject for row in answer.data] == ["asked"]
+
+
+def test_openmeter_changes_and_deletes_meters(openmeter: OpenMeterClient):
+    wanted = MeterCreate(slug="gone", event_type="gone", aggregation="COUNT")
+    openmeter.meters.create(wanted)
+    openmeter.events.ingest_event(usage("gone", "asked", code="gone", region="eu"))
+
+    changed = openmeter.meters.update("gone", MeterUpdate(group_by={"region": "$.region"}))
+    openmeter.meters.delete("gone")
+
+    assert changed.group_by == {"region": "$.region"}
+    assert openmeter.meters.get("gone").deleted_at is not None
+    assert "gone" not in [meter.slug for meter in openmeter.meters.list()]
+    assert openmeter.meters.query_json("gone").data[0].value == 1
+    with pytest.raises(HttpResponseError) as refused:
+        openmeter.meters.delete("never was")
+    assert refused.value.status_code == 404
+    assert openmeter.meters.create(wanted).deleted_at is None
 
 
 def test_openmeter_understands_our_refusals(served: Served, openmeter: OpenMeterClient):

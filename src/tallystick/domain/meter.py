@@ -4,8 +4,8 @@ Definitions are versioned; a version is in force for the billing periods of a te
 or after its `effective_from`. The first version holds since ever.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -125,6 +125,7 @@ class Meter:
     """One version of a meter. Paths are dotted, into the properties; `quantity` is the event's own.
 
     `negatives` says whether a sum may take negative quantities; min, max and latest always may.
+    An archived version reads nothing: in the periods that it is in force for, its code is unknown.
     """
 
     id: str
@@ -136,6 +137,7 @@ class Meter:
     dimensions: tuple[str, ...] = ()
     negatives: bool = False
     closed: Closed = Closed.HOLD
+    archived: bool = False
     version: int = 1
     effective_from: int = EARLIEST
 
@@ -144,7 +146,7 @@ class Meter:
             raise InvalidSetting("a meter has at most 8 dimensions and 32 filters")
 
     def matches(self, event: Event) -> bool:
-        if event.code != self.code:
+        if event.code != self.code or self.archived:
             return False
         return not self.filters or all(f.matches(event) for f in self.filters)
 
@@ -165,6 +167,28 @@ def in_force(versions: tuple[Meter, ...], period: Window) -> Meter:
     """The version for a billing period: the newest that was effective when the period began."""
     effective = [m for m in versions if m.effective_from <= period.start]
     return effective[-1] if effective else versions[0]
+
+
+def next_meter(wanted: Meter, known: Sequence[Meter], now: int) -> Meter | None:
+    """The version to save so that the meter is as `wanted` says; None where it is so already.
+
+    The first holds since ever, a later one from each tenant's next billing period. One that follows
+    an archived one takes its place, so that what waited since then is counted.
+    """
+    if not known:
+        return wanted
+    newest = known[-1]
+    version, starts = newest.version + 1, max(now, newest.effective_from + 1)
+    if newest.archived and not wanted.archived:
+        version, starts = newest.version, newest.effective_from
+    if same_rule(wanted, newest):
+        return None
+    return replace(wanted, version=version, effective_from=starts)
+
+
+def same_rule(one: Meter, other: Meter) -> bool:
+    """Whether two versions say the same."""
+    return replace(one, version=other.version, effective_from=other.effective_from) == other
 
 
 def group_of(values: Mapping[str, str | None]) -> str:

@@ -5,11 +5,12 @@ undo each other: the second decides again on what the first has made of it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from tallystick.domain.errors import InvalidSetting, NotFound, StoreUnavailable
 from tallystick.domain.mapping import Mapping, end_of, next_mapping
-from tallystick.domain.meter import Meter
+from tallystick.domain.meter import Meter, next_meter
 from tallystick.domain.tenant import Tenant
 from tallystick.ports import Account, Catalog, Override
 from tallystick.stages.recounting import pages
@@ -50,7 +51,9 @@ def map_meter(
     """
 
     def decide() -> Mapping | None:
-        account, _ = _known(catalog, wanted.tenant, wanted.meter)
+        account, versions = _known(catalog, wanted.tenant, wanted.meter)
+        if versions[-1].archived:
+            raise InvalidSetting(f"meter {wanted.meter!r} is archived: make it again first")
         own = versions_of(account, wanted.meter, wanted.group)
         check(own)
         added = next_mapping(wanted, own, audit.at, keep_start=keep_start)
@@ -85,6 +88,59 @@ def end_mapping(
     return configure(catalog, decide, audit)
 
 
+def save_meter(
+    catalog: Catalog,
+    wanted: Meter,
+    audit: Override,
+    *,
+    check: Callable[[Meter], None] = lambda _: None,
+) -> Meter | None:
+    """Make the meter, or the next version of it; None where it is so already. `check` sees its
+    newest version where there is one, and may raise."""
+
+    def decide() -> Meter | None:
+        known = versions_of_meter(catalog, wanted.id)
+        if known:
+            check(known[-1])
+        return next_meter(wanted, known, audit.at)
+
+    return configure(catalog, decide, audit)
+
+
+def archive_meter(
+    catalog: Catalog,
+    meter: str,
+    audit: Override,
+    *,
+    check: Callable[[Meter], None] = lambda _: None,
+) -> Meter | None:
+    """Count with the meter no longer, from each tenant's next billing period on; None where it is
+    so already. What it counted stays, and is sealed and billed.
+
+    `check` sees its newest version, and may raise. Raises NotFound, and InvalidSetting where it
+    bills somebody.
+    """
+
+    def decide() -> Meter | None:
+        known = known_meter(catalog, meter)
+        check(known[-1])
+        if known[-1].archived:
+            return None
+        for account in pages(lambda cursor: catalog.accounts(cursor=cursor)):
+            if _bills(account, meter):
+                raise InvalidSetting(
+                    f"meter {meter!r} bills {account.tenant.id!r}: end its mappings first"
+                )
+        return next_meter(replace(known[-1], archived=True), known, audit.at)
+
+    return configure(catalog, decide, audit)
+
+
+def _bills(account: Account, meter: str) -> bool:
+    newest = {mapping.group: mapping for mapping in account.mappings if mapping.meter == meter}
+    return any(not mapping.is_end for mapping in newest.values())
+
+
 def versions_of(account: Account, meter: str, group: str) -> tuple[Mapping, ...]:
     """The versions of one series, in order of effective_from."""
     return tuple(m for m in account.mappings if (m.meter, m.group) == (meter, group))
@@ -99,10 +155,15 @@ def _known(catalog: Catalog, tenant: str, meter: str) -> tuple[Account, tuple[Me
 
 def known_meter(catalog: Catalog, meter: str) -> tuple[Meter, ...]:
     """The meter's versions; NotFound where there are none."""
-    for versions in catalog.meters():
-        if versions[0].id == meter:
-            return versions
-    raise NotFound(f"there is no meter {meter[:80]!r}")
+    versions = versions_of_meter(catalog, meter)
+    if not versions:
+        raise NotFound(f"there is no meter {meter[:80]!r}")
+    return versions
+
+
+def versions_of_meter(catalog: Catalog, meter: str) -> tuple[Meter, ...]:
+    """The same; none where there are none."""
+    return next((v for v in catalog.meters() if v[0].id == meter), ())
 
 
 def _check_boundary_hour(catalog: Catalog, wanted: Mapping) -> None:

@@ -103,11 +103,15 @@ class Rulebook:
         except KeyError:
             pass
         versions = self._by_code.get(code, [])
-        found = tuple(m for m in (in_force(v, period) for v in versions) if m.code == code)
+        found = tuple(m for m in (in_force(v, period) for v in versions) if _reads(m, code))
         if len(self._in_force) >= TENANTS_KEPT:
             self._in_force.clear()
         self._in_force[code, period] = found
         return found
+
+
+def _reads(meter: Meter, code: str) -> bool:
+    return meter.code == code and not meter.archived
 
 
 def _index(meters: tuple[tuple[Meter, ...], ...]) -> dict[str, list[tuple[Meter, ...]]]:

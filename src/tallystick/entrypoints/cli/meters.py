@@ -1,8 +1,7 @@
 """`tallystick meters`: which codes become which quantities."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter
@@ -24,6 +23,7 @@ from tallystick.entrypoints.cli.context import (
 )
 from tallystick.entrypoints.cli.tables import Row, say, show
 from tallystick.ports import Catalog
+from tallystick.stages.configuring import archive_meter, save_meter, versions_of_meter
 
 _FILTER: Final = re.compile(r"\s*(\S+)\s+(\w+)(?:\s+(.*?))?\s*")
 
@@ -73,6 +73,7 @@ SUM_OF_QUANTITIES: Final = RuleOptions()
 def register(app: App) -> None:
     group = App(name="meters", help="Which codes become which quantities.")
     group.command(add)
+    group.command(archive)
     group.command(list_meters, name="list")
     group.command(show_meter, name="show")
     app.command(group)
@@ -95,27 +96,14 @@ def add(
     """
     wanted = rule.of(meter)
     with open_app(store, at, create=True) as app:
-        known = next((v for v in app.store.catalog.meters() if v[0].id == meter), ())
-        added = _next_version(wanted, known, app.clock.now())
+        line = audit(app, "meters add", meter, who=who, why=why)
+        added = save_meter(app.store.catalog, wanted, line)
         if added is None:
             say(f"meter {meter!r} is so already")
         else:
-            line = audit(app, "meters add", meter, who=who, why=why)
-            app.store.catalog.save(added, line)
             _say_what_holds(added)
         count_waiting(app, f"code:{wanted.code}")
     return CLEAN
-
-
-def _next_version(wanted: Meter, known: tuple[Meter, ...], now: int) -> Meter | None:
-    """The version to save; None where the newest says the same."""
-    if not known:
-        return wanted
-    newest = known[-1]
-    if replace(wanted, version=newest.version, effective_from=newest.effective_from) == newest:
-        return None
-    starts = max(now, newest.effective_from + 1)
-    return replace(wanted, version=newest.version + 1, effective_from=starts)
 
 
 def _say_what_holds(meter: Meter) -> None:
@@ -124,6 +112,29 @@ def _say_what_holds(meter: Meter) -> None:
         say(f"meter {meter.id!r} is added: {rule}")
     else:
         say(f"version {meter.version} of {meter.id!r} holds from each tenant's next billing period")
+
+
+def archive(
+    meter: Annotated[str, Parameter(help="Which meter.")],
+    /,
+    *,
+    why: WhyOption,
+    who: WhoOption = None,
+    store: StoreOption = None,
+    at: AtOption = None,
+) -> int:
+    """Count with a meter no longer, from each tenant's next billing period on.
+
+    What it counted stays, and is sealed and billed. Reports of a code that no meter reads become
+    dead letters; `meters add` with its name takes it up again, and counts them.
+    """
+    with open_app(store, at) as app:
+        line = audit(app, "meters archive", meter, who=who, why=why)
+        known_meter(app.store.catalog, meter)
+        done = archive_meter(app.store.catalog, meter, line)
+    state = "is archived already" if done is None else "counts until each tenant's period ends"
+    say(f"meter {meter!r} {state}")
+    return CLEAN
 
 
 def _parse_filter(text: str) -> Filter:
@@ -164,11 +175,10 @@ def show_meter(
 
 def known_meter(catalog: Catalog, meter: str) -> tuple[Meter, ...]:
     """The meter's versions; NotFound says where to look."""
-    found: Iterable[tuple[Meter, ...]] = catalog.meters()
-    for versions in found:
-        if versions[0].id == meter:
-            return versions
-    raise NotFound(f"there is no meter {meter!r}; `tallystick meters list` shows them")
+    found = versions_of_meter(catalog, meter)
+    if not found:
+        raise NotFound(f"there is no meter {meter!r}; `tallystick meters list` shows them")
+    return found
 
 
 def _row(meter: Meter) -> Row:
@@ -184,6 +194,7 @@ def _row(meter: Meter) -> Row:
         "dimensions": meter.dimensions,
         "negatives": meter.negatives,
         "closed": str(meter.closed),
+        "archived": meter.archived,
         "version": meter.version,
         "from": format_instant(meter.effective_from),
     }

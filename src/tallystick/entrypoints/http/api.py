@@ -31,7 +31,13 @@ from tallystick.entrypoints.http.mappings import (
     put_mapping,
     unmap,
 )
-from tallystick.entrypoints.http.meters import create_meter, get_meter, list_meters
+from tallystick.entrypoints.http.meters import (
+    create_meter,
+    delete_meter,
+    get_meter,
+    list_meters,
+    update_meter,
+)
 from tallystick.entrypoints.http.observing import Observing, Routes
 from tallystick.entrypoints.http.openapi import document, get_openapi
 from tallystick.entrypoints.http.problems import problem_response
@@ -60,6 +66,8 @@ ROUTES: Final = (
     Route("/api/v1/meters", list_meters, methods=["GET"]),
     Route("/api/v1/meters", create_meter, methods=["POST"]),
     Route("/api/v1/meters/{meter}", get_meter, methods=["GET"]),
+    Route("/api/v1/meters/{meter}", update_meter, methods=["PUT"]),
+    Route("/api/v1/meters/{meter}", delete_meter, methods=["DELETE"]),
     Route("/api/v1/meters/{meter}/query", get_query, methods=["GET"]),
     Route("/api/v1/meters/{meter}/query", post_query, methods=["POST"]),
     Route("/api/v1/tenants", list_tenants, methods=["GET"]),

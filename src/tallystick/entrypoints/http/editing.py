@@ -55,5 +55,9 @@ def check_match(read: str | None, etag: str | None) -> None:
         return
     tags = {tag.strip() for tag in read.split(",")}
     if etag is None or not tags & {"*", etag}:
-        detail = "it was changed since you read it; read it again"
-        raise Problem(status=412, kind="changed-meanwhile", detail=detail)
+        raise changed_meanwhile()
+
+
+def changed_meanwhile() -> Problem:
+    detail = "it was changed since you read it; read it again"
+    return Problem(status=412, kind="changed-meanwhile", detail=detail)

@@ -1,4 +1,4 @@
-"""`/api/v1/meters`: made, listed and shown in OpenMeter's shape."""
+"""`/api/v1/meters`: made, listed, shown, changed and deleted in OpenMeter's shape."""
 
 import re
 from collections.abc import Mapping
@@ -9,16 +9,25 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tallystick.domain.api_key import Scope
-from tallystick.domain.errors import FieldError
-from tallystick.domain.instant import EARLIEST, format_instant
-from tallystick.domain.meter import Aggregation, Meter
+from tallystick.domain.api_key import ApiKey, Scope
+from tallystick.domain.errors import FieldError, InvalidSetting
+from tallystick.domain.instant import format_instant
+from tallystick.domain.meter import Aggregation, Meter, same_rule
 from tallystick.domain.tenant import check_name
-from tallystick.entrypoints.http.answers import json_response
+from tallystick.entrypoints.http.answers import flag, json_response
+from tallystick.entrypoints.http.editing import (
+    OVER_HTTP,
+    audit,
+    changed_meanwhile,
+    check_match,
+    etag_of,
+    read_as,
+)
 from tallystick.entrypoints.http.parameters import check_known, read_json
-from tallystick.entrypoints.http.problems import Problem, not_found
+from tallystick.entrypoints.http.problems import NO_HEADERS, Problem, not_found
 from tallystick.entrypoints.http.service import Service, service_of
 from tallystick.ports import Catalog, Override
+from tallystick.stages import configuring
 from tallystick.stages.ingesting import replay
 
 NAMES: Final[Mapping[Aggregation, str]] = {
@@ -46,60 +55,122 @@ class NewMeter(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     metadata: dict[str, str] | None = None
 
 
+class MeterChange(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What `PUT /api/v1/meters/{meter}` takes: as OpenMeter's clients send it."""
+
+    group_by: dict[str, str] | None = None
+    name: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] | None = None
+
+
 _DECODER: Final = msgspec.json.Decoder(NewMeter)
+_UPDATE: Final = msgspec.json.Decoder(MeterChange)
 
 
 async def list_meters(request: Request) -> Response:
-    """All meters, each in its newest version."""
+    """All meters, each in its newest version; deleted ones with `?includeDeleted=true`."""
     service = service_of(request)
     await service.granted(request, Scope.READ)
     check_known(request, LISTING)
+    with_deleted = flag(request, "includeDeleted")
     found = await service.in_thread(service.app.store.catalog.meters)
-    return json_response([_body(versions[-1]) for versions in found])
+    newest = (versions[-1] for versions in found)
+    return json_response([_body(meter) for meter in newest if with_deleted or not meter.archived])
 
 
 async def get_meter(request: Request) -> Response:
-    """A meter in its newest version."""
+    """A meter in its newest version, with the ETag that an edit may name; a deleted one too, since
+    what it counted stays."""
     service = service_of(request)
     await service.granted(request, Scope.READ)
     name = request.path_params["meter"]
-    meter = await service.in_thread(lambda: known_meter(service.app.store.catalog, name))
-    return json_response(_body(meter))
+    return _answer(await service.in_thread(lambda: known_meter(service.app.store.catalog, name)))
 
 
 async def create_meter(request: Request) -> Response:
-    """201; the same meter again changes nothing, another of its name is a conflict."""
+    """201; the same meter again changes nothing, another of its name is a conflict. A deleted one
+    is taken up again, and counts what waited for it."""
     service = service_of(request)
     key = await service.granted(request, Scope.ADMIN)
     wanted = meter_wanted(await read_json(request, _DECODER))
     await service.in_thread(lambda: save_meter(service, wanted, who=f"key {key.id}"))
-    return json_response(
-        _body(wanted), status=201, headers={"Location": f"/api/v1/meters/{wanted.id}"}
-    )
+    made = await service.in_thread(lambda: known_meter(service.app.store.catalog, wanted.id))
+    location = {"Location": f"/api/v1/meters/{wanted.id}"} if wanted.id.isascii() else {}
+    return _answer(made, status=201, headers=location)
+
+
+async def update_meter(request: Request) -> Response:
+    """Other dimensions (`groupBy`) from each tenant's next billing period on. OpenMeter's other
+    fields are taken, and not kept."""
+    service = service_of(request)
+    key = await service.granted(request, Scope.ADMIN)
+    sent, read = await read_json(request, _UPDATE), read_as(request)
+    name = request.path_params["meter"]
+    return _answer(await service.in_thread(lambda: _updated(service, name, sent, read, key)))
+
+
+async def delete_meter(request: Request) -> Response:
+    """204: it counts until each tenant's billing period ends, and what it counted stays. 409 while
+    it bills somebody: end its mappings first."""
+    service = service_of(request)
+    key = await service.granted(request, Scope.ADMIN)
+    check_known(request, ())
+    name, read = request.path_params["meter"], read_as(request)
+    await service.in_thread(lambda: _archive(service, name, read, key))
+    return Response(status_code=204)
 
 
 def known_meter(catalog: Catalog, name: str) -> Meter:
-    """The meter's newest version, by its id."""
-    for versions in catalog.meters():
-        if versions[0].id == name:
-            return versions[-1]
-    raise not_found(f"there is no meter {name[:80]!r}")
+    """The meter's newest version, by its id; NotFound where there is none."""
+    return configuring.known_meter(catalog, name)[-1]
 
 
 def save_meter(service: Service, wanted: Meter, *, who: str) -> None:
     """Make the meter and count what waited for it; the problem where its name is taken."""
-    store, now = service.app.store, service.app.clock.now()
-    with service.editing:
-        known = next((v for v in store.catalog.meters() if v[0].id == wanted.id), None)
-        if known and replace(known[-1], version=1, effective_from=EARLIEST) != wanted:
+    catalog, now = service.app.store.catalog, service.app.clock.now()
+
+    def check(known: Meter) -> None:
+        if not known.archived and not same_rule(known, wanted):
             detail = f"there is a meter {wanted.id!r} of another definition"
             raise Problem(status=409, kind="already-there", detail=detail)
-        if known is None:
-            line = Override(
-                at=now, who=who, why="over HTTP", action="meters add", subject=wanted.id
-            )
-            store.catalog.save(wanted, line)
+
+    line = Override(at=now, who=who, why=OVER_HTTP, action="meters add", subject=wanted.id)
+    configuring.save_meter(catalog, wanted, line, check=check)
     replay(service.intake(), now, waits_for=f"code:{wanted.code}")
+
+
+def _updated(
+    service: Service, name: str, sent: MeterChange, read: str | None, key: ApiKey
+) -> Meter:
+    catalog, now = service.app.store.catalog, service.app.clock.now()
+    before = known_meter(catalog, name)
+    wanted = before
+    if sent.group_by is not None:
+        wanted = replace(before, dimensions=_dimensions(sent.group_by))
+
+    def check(known: Meter) -> None:
+        check_match(read, etag_of(_body(known)))
+        if known.archived:
+            raise not_found(f"the meter {name[:80]!r} is deleted; create it to take it up again")
+        if known != before:
+            raise changed_meanwhile()
+
+    line = audit(key, now, OVER_HTTP, "meters change", name)
+    return configuring.save_meter(catalog, wanted, line, check=check) or before
+
+
+def _archive(service: Service, name: str, read: str | None, key: ApiKey) -> None:
+    catalog, now = service.app.store.catalog, service.app.clock.now()
+    line = audit(key, now, OVER_HTTP, "meters archive", name)
+
+    def check(known: Meter) -> None:
+        check_match(read, etag_of(_body(known)))
+
+    try:
+        configuring.archive_meter(catalog, name, line, check=check)
+    except InvalidSetting as error:
+        raise Problem(status=409, kind="still-billed", detail=str(error)) from error
 
 
 def meter_wanted(sent: NewMeter) -> Meter:
@@ -114,8 +185,12 @@ def meter_wanted(sent: NewMeter) -> Meter:
         code=check_name("eventType", sent.event_type),
         aggregation=aggregation,
         value_path=_path("/valueProperty", sent.value_property or "$.quantity"),
-        dimensions=tuple(_dimension(name, path) for name, path in sent.group_by.items()),
+        dimensions=_dimensions(sent.group_by),
     )
+
+
+def _dimensions(group_by: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(_dimension(name, path) for name, path in group_by.items())
 
 
 def _dimension(name: str, path: str) -> str:
@@ -138,9 +213,16 @@ def _invalid(pointer: str, detail: str) -> Problem:
     return Problem(status=400, kind="invalid-parameter", detail=error.detail, errors=(error,))
 
 
+def _answer(
+    meter: Meter, *, status: int = 200, headers: Mapping[str, str] = NO_HEADERS
+) -> Response:
+    body = _body(meter)
+    return json_response(body, status=status, headers={**headers, "ETag": etag_of(body)})
+
+
 def _body(meter: Meter) -> dict[str, object]:
     made = format_instant(max(meter.effective_from, 0))
-    return {
+    body: dict[str, object] = {
         "id": meter.id,
         "slug": meter.id,
         "name": meter.id,
@@ -151,3 +233,4 @@ def _body(meter: Meter) -> dict[str, object]:
         "createdAt": made,
         "updatedAt": made,
     }
+    return body | {"deletedAt": made} if meter.archived else body

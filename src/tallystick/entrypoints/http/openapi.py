@@ -64,6 +64,16 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         scope=ADMIN, body=meters.NewMeter, body_types=(JSON,), answers=(201,), refusals=(409,)
     ),
     "get_meter": Operation(scope=READ),
+    "update_meter": Operation(
+        scope=ADMIN,
+        headers=("If-Match",),
+        body=meters.MeterChange,
+        body_types=(JSON,),
+        refusals=(412,),
+    ),
+    "delete_meter": Operation(
+        scope=ADMIN, headers=("If-Match",), answers=(204,), refusals=(409, 412)
+    ),
     "get_query": Operation(scope=READ, query=queries.PARAMETERS),
     "post_query": Operation(scope=READ, body=queries.Asked, body_types=(JSON,)),
     "list_tenants": Operation(scope=READ, query=PAGE),

@@ -33,6 +33,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "overloaded": "Too much at once",
         "precondition-required": "Say what you read",
         "scope-missing": "This key may not do that",
+        "still-billed": "Somebody is billed by it",
         "too-large": "Too much in one request",
         "too-slow": "The request did not arrive",
         "unauthorized": "No key that opens this",

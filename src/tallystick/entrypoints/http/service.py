@@ -1,7 +1,6 @@
 """What every route works with: the application, the thread that counts, and threads that read."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -47,8 +46,6 @@ class Service:
     threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(READERS, thread_name_prefix="reading")
     )
-    editing: threading.Lock = field(default_factory=threading.Lock)
-    """Held from reading a setting to saving it, so that two edits do not undo each other."""
     _reads_waiting: int = 0
 
     async def in_thread(self, call: Callable[[], T]) -> T:

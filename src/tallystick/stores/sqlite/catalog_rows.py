@@ -44,6 +44,7 @@ def meter_row(meter: Meter) -> Row:
         "dimensions": list(meter.dimensions),
         "negatives": meter.negatives,
         "closed": meter.closed,
+        "archived": meter.archived,
         "version": meter.version,
     }
     return (meter.id, meter.effective_from, json.dumps(definition))
@@ -63,6 +64,7 @@ def meter_of(row: Row) -> Meter:
         dimensions=tuple(definition["dimensions"]),
         negatives=definition["negatives"],
         closed=Closed(definition["closed"]),
+        archived=definition.get("archived", False),  # stores of before have none
         version=definition["version"],
         effective_from=effective_from,
     )

@@ -66,6 +66,7 @@ class CataloguedContract(StoreHooks):
             meter("tokens", Aggregation.UNIQUE_COUNT, span=Span.PERIOD, dimensions=("model", "a")),
             filters=(Filter("a.b", Operator.IN, ("x", "ü")), Filter("c", Operator.EXISTS)),
             negatives=False,
+            archived=True,
             version=3,
         )
 
