@@ -4,7 +4,7 @@ Drivers are imported where they are chosen, so that a command loads only what it
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from tallystick.clock import FixedClock, SystemClock
 from tallystick.config import Settings
+from tallystick.domain.checkpoint import Checkpoint, Signer, Verdict
 from tallystick.domain.errors import InvalidSetting
 from tallystick.ports import Clock, Publisher, Store
 
@@ -50,7 +51,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
     Raises InvalidSetting for a URL that names none, StoreUnavailable where it cannot be opened.
     """
     scheme, _, rest = url.partition(":")
-    if scheme == "memory" and not rest:
+    if url == "memory:":
         from tallystick.stores.memory import MemoryStore  # noqa: PLC0415
 
         return MemoryStore(incarnation=new_incarnation())
@@ -107,6 +108,25 @@ def stripe_of(app: App) -> "StripePublisher":
     if not isinstance(app.publisher, StripePublisher):
         raise InvalidSetting("set TALLYSTICK_STRIPE_API_KEY: this command talks to Stripe")
     return app.publisher
+
+
+def signer_for(app: App) -> Signer | None:
+    """Who signs checkpoints, where the settings have a key. Raises InvalidSetting for a bad one."""
+    from tallystick.signing import signer_of  # noqa: PLC0415
+
+    key = app.settings.checkpoint_key
+    return None if key is None else signer_of(key.reveal())
+
+
+def verdicts_for(app: App, public_keys: Iterable[str]) -> Callable[[Checkpoint], Verdict] | None:
+    """What judges signatures by these public keys (PEM), or else by the one of the settings' own
+    key; None where there is neither. Raises InvalidSetting."""
+    from tallystick.signing import signer_of, verifier_of  # noqa: PLC0415
+
+    known = tuple(public_keys)
+    if not known and app.settings.checkpoint_key is not None:
+        known = (signer_of(app.settings.checkpoint_key.reveal()).public_pem,)
+    return verifier_of(known).verdict if known else None
 
 
 def back_up(store: Store, target: Path) -> None:

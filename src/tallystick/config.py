@@ -57,6 +57,8 @@ class Settings:
                            several, between blanks or commas
     auto_onboard           TALLYSTICK_AUTO_ONBOARD: make a tenant when its first report comes
     grace                  TALLYSTICK_GRACE: how long after an hour's end it is sealed (5m)
+    checkpoint_key         TALLYSTICK_CHECKPOINT_KEY, or the file …_KEY_FILE names: signs them
+    checkpoint_copy        TALLYSTICK_CHECKPOINT_COPY: a file that each one's line is added to
     log_level              TALLYSTICK_LOG_LEVEL: debug, info, warning or error
     log_format             TALLYSTICK_LOG_FORMAT: json, or text for people
     metrics_open           TALLYSTICK_METRICS_OPEN: /metrics answers without a key
@@ -72,6 +74,8 @@ class Settings:
     stripe_webhook_secrets: tuple[Secret, ...] = ()
     auto_onboard: bool = False
     grace: int = 5 * MINUTE
+    checkpoint_key: Secret | None = None
+    checkpoint_copy: str = ""
     log_level: str = "info"
     log_format: str = "json"
     metrics_open: bool = False
@@ -91,6 +95,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         stripe_webhook_secrets=_webhook_secrets(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET"),
         auto_onboard=_flag(found, f"{PREFIX}AUTO_ONBOARD"),
         grace=_grace(found, f"{PREFIX}GRACE"),
+        checkpoint_key=_secret(found, f"{PREFIX}CHECKPOINT_KEY"),
+        checkpoint_copy=found.get(f"{PREFIX}CHECKPOINT_COPY", "").strip(),
         log_level=_word(found, f"{PREFIX}LOG_LEVEL", LOG_LEVELS),
         log_format=_word(found, f"{PREFIX}LOG_FORMAT", LOG_FORMATS),
         metrics_open=_flag(found, f"{PREFIX}METRICS_OPEN"),

@@ -14,16 +14,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution
+from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.api_key import ApiKey
 from tallystick.domain.backlog import Backlog
-from tallystick.domain.dead_letter import DeadLetter, Reason
-from tallystick.domain.event import Event, Receipt
+from tallystick.domain.checkpoint import ChainEnd, Checkpoint, Taken
+from tallystick.domain.dead_letter import DeadLetter
+from tallystick.domain.event import Event
 from tallystick.domain.ledger import Book, Entry, Head, Holding
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Meter
 from tallystick.domain.publication import Answer, Publication
 from tallystick.domain.reading import Reading
+from tallystick.domain.recording import Change as Change
+from tallystick.domain.recording import Recorded as Recorded
+from tallystick.domain.recording import Recording as Recording
 from tallystick.domain.slot import Route, Slot, SlotKey
 from tallystick.domain.statement import InvoiceLine, Rejection, Subscription
 from tallystick.domain.tenant import Tenant
@@ -42,39 +46,6 @@ class Page(Generic[T]):
 
     elements: tuple[T, ...]
     cursor: str = ""  # people hand it back: one that cannot be of the listing is an InvalidSetting
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """An event with what it adds to each Aggregate, computed by the metering stage. `body` and
-    `origin` are kept as a dead letter should the event turn out to be a conflict."""
-
-    event: Event
-    contributions: tuple[Contribution, ...] = ()
-    origin: str = ""
-    body: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of one Recording: the receipt, and the Aggregates it changed (a duplicate and a
-    conflict: none). `refused` is set where nothing was stored, because a total would overflow. Its
-    receipt is then CONFLICT, the only one that does not say counted."""
-
-    receipt: Receipt
-    aggregates: tuple[AggregateKey, ...] = ()
-    refused: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of an Aggregate, in order of `position` (1, 2, …): what an event added to it, or
-    (`removed`) what a void took out again. `event_key` is the event, `by` the void."""
-
-    position: int
-    contribution: Contribution
-    removed: bool = False
-    by: str = ""
 
 
 class EventLog(Protocol):
@@ -337,8 +308,31 @@ class Keys(Protocol):
     def touch(self, key_id: str, now: int) -> None: ...
 
 
+class Checkpoints(Protocol):
+    """What the ends of the ledger's chains were, hour by hour: the means to find tampering."""
+
+    def ends(self, *, cursor: str = "", limit: int = PAGE) -> Page[tuple[ChainEnd, str]]:
+        """The end of every chain, in order of (tenant, meter), and with each the hash that the
+        last checkpoint has for its chain ('' where it has none)."""
+
+    def keep(self, taken: Taken) -> bool:
+        """Store a checkpoint with the ends that moved, durably, as the last one.
+
+        True only if its number is the last one's + 1 and its previous_hash the last one's hash.
+        On repeat (the last one has its hash): True, nothing changed. On conflict: False.
+        """
+
+    def last(self) -> Checkpoint | None: ...
+
+    def list(self, *, after: int = 0, limit: int = PAGE) -> tuple[Checkpoint, ...]:
+        """Those numbered beyond `after`, in order, the first `limit`."""
+
+    def moved(self, number: int) -> tuple[ChainEnd, ...]:
+        """The ends that moved by this checkpoint, in order of (tenant, meter)."""
+
+
 class Store(Protocol):
-    """The six ports on one storage. A copy that is opened (restore) gets a new `incarnation`."""
+    """The seven ports on one storage. A copy that is opened (restore) gets a new `incarnation`."""
 
     events: EventLog
     ledger: Ledger
@@ -346,6 +340,7 @@ class Store(Protocol):
     catalog: Catalog
     dead_letters: DeadLetters
     keys: Keys
+    checkpoints: Checkpoints
 
     @property
     def incarnation(self) -> str: ...

@@ -13,9 +13,9 @@ from tallystick.domain.meter import Aggregation, Closed, Span
 from tallystick.domain.publication import State
 from tallystick.ports import Override, Page
 from tallystick.sandbox import Fault
-from tallystick.stages.recounting import verify
 from tallystick.stages.restoring import adopt, begin
 from tallystick.stages.tracing import events_behind, trace
+from tallystick.stages.verifying import verify
 from tests.scenarios.story import WHO, Story, story
 
 

@@ -11,7 +11,7 @@ linked Entries (carry), where the meter says so.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final
@@ -134,26 +134,6 @@ def _plain(value: object) -> object:
 
 def chained(entry: Entry) -> Entry:
     return replace(entry, hash=hash_of(entry))
-
-
-def first_broken(entries: Iterable[Entry], head: Head | None = None) -> str | None:
-    """What is wrong with a chain read from its first line, or None: the first line that fails.
-
-    With `head`, a chain that ends before it was once known to end is broken too.
-    """
-    line, previous = 0, GENESIS
-    for entry in entries:
-        line += 1
-        if entry.line != line:
-            return f"line {line} is missing"
-        if entry.previous_hash != previous:
-            return f"line {line} does not follow the line before it"
-        if entry.hash != hash_of(entry):
-            return f"line {line} was changed"
-        previous = entry.hash
-    if head is not None and (line, previous) != (head.line, head.hash):
-        return f"the chain ends at line {line}, and its head says line {head.line}"
-    return None
 
 
 def is_lowering(aggregate: Aggregate, book: Book) -> bool:

@@ -23,7 +23,8 @@ from tallystick.domain.statement import InvoiceLine
 from tallystick.domain.window import Window
 from tallystick.ports import Account, Due, Override, Page, Publisher, Store
 from tallystick.stages.publishing import HOLD
-from tallystick.stages.recounting import pages, recount, slot_faults, verify
+from tallystick.stages.recounting import pages, recount, slot_faults
+from tallystick.stages.verifying import verify
 
 READ_AT_ONCE: Final = 2_000
 """So many slots are read from the provider in one go, to bound memory."""

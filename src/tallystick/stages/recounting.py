@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution, refold, value_of
 from tallystick.domain.discrepancy import Discrepancy, Kind
-from tallystick.domain.ledger import Entry, first_broken
+from tallystick.domain.ledger import Entry
 from tallystick.domain.mapping import BEFORE_PUBLISH_FROM, mapping_for
 from tallystick.domain.meter import WHOLE
 from tallystick.domain.quantity import ONE, ZERO, add, subtract
@@ -115,32 +115,6 @@ def _of(key: AggregateKey, kind: Kind, ours: Decimal, theirs: Decimal, now: int)
         theirs=theirs,
         found_at=now,
     )
-
-
-def verify(store: Store, now: int) -> Iterator[Discrepancy]:
-    """What is wrong with the ledger's chains: the first broken line of each (tenant, meter)."""
-    for tenant, meter in chains(store):
-        entries = entries_of(store, tenant, meter)
-        fault = first_broken(entries, store.ledger.head(tenant, meter))
-        if fault:
-            yield Discrepancy(
-                kind=Kind.CHAIN,
-                tenant=tenant,
-                meter=meter,
-                subject=f"{tenant}/{meter}",
-                ours=ZERO,
-                theirs=ZERO,
-                detail=fault,
-                found_at=now,
-            )
-
-
-def chains(store: Store) -> Iterator[tuple[str, str]]:
-    """Every (tenant, meter) that may have a chain."""
-    meters = [versions[0].id for versions in store.catalog.meters()]
-    for account in pages(lambda cursor: store.catalog.accounts(cursor=cursor)):
-        for meter in meters:
-            yield account.tenant.id, meter
 
 
 def entries_of(store: Store, tenant: str, meter: str) -> Iterator[Entry]:

@@ -13,6 +13,7 @@ from tallystick.domain.publication import Answer, Publication
 from tallystick.domain.slot import Route
 from tallystick.ports import (
     Catalog,
+    Checkpoints,
     DeadLetters,
     EventLog,
     Keys,
@@ -72,6 +73,7 @@ class FaultyStore:
         self.catalog = cast(Catalog, _Gated(store.catalog, "catalog", gate))
         self.dead_letters = cast(DeadLetters, _Gated(store.dead_letters, "dead_letters", gate))
         self.keys = cast(Keys, _Gated(store.keys, "keys", gate))
+        self.checkpoints = cast(Checkpoints, _Gated(store.checkpoints, "checkpoints", gate))
 
     @property
     def incarnation(self) -> str:

@@ -21,7 +21,6 @@ from tallystick.domain.ledger import (
     Holding,
     allocate,
     chained,
-    first_broken,
     is_lowering,
     next_entries,
 )
@@ -29,6 +28,7 @@ from tallystick.domain.mapping import CLOSED, NO_MAPPING, Held
 from tallystick.domain.meter import WHOLE, Aggregation, Closed
 from tallystick.domain.quantity import rounded_whole
 from tallystick.domain.slot import Mode, Reads, Route
+from tallystick.domain.tampering import first_broken
 from tallystick.domain.window import Window
 from tallystick.testing.factories import (
     ABSOLUTE,

@@ -21,6 +21,7 @@ from tallystick.domain.errors import (
     TallystickError,
 )
 from tallystick.entrypoints.cli import (
+    checkpoints,
     dead_letters,
     demo,
     importing,
@@ -52,6 +53,7 @@ COMMANDS: Final[tuple[ModuleType, ...]] = (
     passes,
     publications,
     lineage,
+    checkpoints,
     recovery,
     switches,
     providers,

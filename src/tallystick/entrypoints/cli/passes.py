@@ -14,6 +14,7 @@ from tallystick.domain.instant import format_instant
 from tallystick.domain.publication import Limits, decide
 from tallystick.domain.quantity import ZERO
 from tallystick.entrypoints.checking import reconciling_of
+from tallystick.entrypoints.cli.checkpoints import take_hourly
 from tallystick.entrypoints.cli.context import (
     CLEAN,
     INPUT_ERROR,
@@ -49,7 +50,8 @@ def register(app: Cli) -> None:
 
 
 def run(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOption = False) -> int:
-    """One pass of the hourly work: seal what is due, publish it, compare with the provider.
+    """One pass of the hourly work: seal what is due, publish it, compare with the provider, and
+    take the hour's checkpoint of the ledger.
 
     It compares what was published lately and, each hour, some other tenants; `reconcile` compares
     everything. Safe at any time, twice, and at once. Exit code 1: something needs a person; 2: the
@@ -58,10 +60,12 @@ def run(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOption =
     with open_app(store, at) as app, _progress() as on_progress:
         if not app.has_provider:
             _tell_sealed(_seal(app, on_progress), as_json=as_json)
+            take_hourly(app)
             say(f"Nothing was published: {NO_KEY}.")
             return _show_differences(app, as_json=as_json)
         with ThreadPoolExecutor(SENDERS) as senders:
             done = one_pass(publishing_of(app, senders), limits_of(app), on_progress)
+        take_hourly(app)
         _tell_sealed(done.sealed, as_json=as_json)
         if done.carried:
             say(f"Carried: {done.carried} quantities that their closed slots never delivered.")

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import App as Cli
 from cyclopts import Parameter
 
-from tallystick.bootstrap import App, back_up, new_incarnation
+from tallystick.bootstrap import App, back_up, new_incarnation, signer_for
 from tallystick.config import parse_duration
 from tallystick.domain.errors import (
     InvalidSetting,
@@ -17,6 +17,7 @@ from tallystick.domain.errors import (
 )
 from tallystick.domain.instant import HOUR, format_instant
 from tallystick.domain.publication import Limits
+from tallystick.entrypoints.cli.checkpoints import UNSIGNED
 from tallystick.entrypoints.cli.context import (
     CLEAN,
     NEEDS_A_PERSON,
@@ -33,6 +34,9 @@ from tallystick.publishers.dry_run import NO_KEY
 from tallystick.stages.publishing import ADOPTING, HOLD, PAUSE
 from tallystick.stages.recounting import pages
 from tallystick.stages.restoring import adopt, begin
+
+CHECKPOINT_AGE_MAX: Final = 2 * HOUR
+"""One is taken in every hour in which anything runs."""
 
 
 def register(app: Cli) -> None:
@@ -94,8 +98,16 @@ def doctor(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOptio
     Exit code 1 if there is anything.
     """
     with open_app(store, at) as app:
+        _say_if_unsigned(app)
         count = show(_findings(app), as_json=as_json, empty="Everything is in order.")
     return NEEDS_A_PERSON if count else CLEAN
+
+
+def _say_if_unsigned(app: App) -> None:
+    """No finding, since a small installation may live with it; but said plainly."""
+    last = app.store.checkpoints.last()
+    if last is not None and not last.signature:
+        say(f"The ledger's checkpoints are {UNSIGNED}.")
 
 
 def _findings(app: App) -> Iterator[Row]:
@@ -103,6 +115,7 @@ def _findings(app: App) -> Iterator[Row]:
     yield from _provider_findings(app)
     for account in pages(lambda cursor: app.store.catalog.accounts(cursor=cursor)):
         yield from _account_findings(app, account)
+    yield from _checkpoint_findings(app)
     if app.store.dead_letters.list(limit=1).elements:
         yield _finding("dead letters", "reports wait", "tallystick dead-letters list")
 
@@ -120,6 +133,18 @@ def _switch_findings(app: App) -> Iterator[Row]:
             yield _finding(name, value, "mend the subscription or the terms, then reconcile")
         elif kind == ADOPTING:
             yield _finding(name, "a restore is not finished", "tallystick restore")
+
+
+def _checkpoint_findings(app: App) -> Iterator[Row]:
+    last, signer = app.store.checkpoints.last(), signer_for(app)
+    if last is None:
+        return
+    if app.clock.now() - last.taken_at > CHECKPOINT_AGE_MAX:
+        taken_at = format_instant(last.taken_at)
+        yield _finding("checkpoints", f"the last is of {taken_at}", "see that serve, or run, runs")
+    if signer is not None and last.key_id != signer.key_id:
+        advice = "tallystick checkpoints take"
+        yield _finding("checkpoints", "the last is not signed by the key that is set", advice)
 
 
 def _provider_findings(app: App) -> Iterator[Row]:

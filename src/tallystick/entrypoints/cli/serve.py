@@ -15,6 +15,7 @@ from tallystick.bootstrap import App
 from tallystick.domain.api_key import Scope
 from tallystick.domain.errors import InvalidSetting
 from tallystick.entrypoints.checking import Checks
+from tallystick.entrypoints.cli.checkpoints import checkpointed
 from tallystick.entrypoints.cli.context import CLEAN, StoreOption, audit, open_app
 from tallystick.entrypoints.cli.hourly import pass_of
 from tallystick.entrypoints.cli.keys import issued
@@ -77,7 +78,7 @@ def _running(app: App, open_things: ExitStack) -> Running:
 
 def _hourly(app: App, open_things: ExitStack, running: Running, checks: Checks) -> HourlyLoop:
     senders = open_things.enter_context(ThreadPoolExecutor(SENDERS))
-    one_pass = pass_of(app, senders, checks)
+    one_pass = checkpointed(app, pass_of(app, senders, checks))
     if running.spans is not None:
         one_pass = running.spans.around_pass(one_pass)
     return HourlyLoop(one_pass, app.clock, grace=app.settings.grace, on_lost=running.lose)

@@ -1,9 +1,10 @@
-"""The six ports on one set of tables."""
+"""The seven ports on one set of tables."""
 
 from tallystick.domain.backlog import Backlog
-from tallystick.ports import Catalog, DeadLetters, EventLog, Keys, Ledger, Outbox
+from tallystick.ports import Catalog, Checkpoints, DeadLetters, EventLog, Keys, Ledger, Outbox
 from tallystick.stores.memory.backlog import backlog_of
 from tallystick.stores.memory.catalog import MemoryCatalog
+from tallystick.stores.memory.checkpoints import MemoryCheckpoints
 from tallystick.stores.memory.dead_letters import MemoryDeadLetters
 from tallystick.stores.memory.events import MemoryEventLog
 from tallystick.stores.memory.keys import MemoryKeys
@@ -21,6 +22,7 @@ class MemoryStore:
     catalog: Catalog
     dead_letters: DeadLetters
     keys: Keys
+    checkpoints: Checkpoints
 
     def __init__(self, incarnation: str = "memory", tables: Tables | None = None) -> None:
         self._incarnation = incarnation
@@ -31,6 +33,7 @@ class MemoryStore:
         self.catalog = MemoryCatalog(self._storage)
         self.dead_letters = MemoryDeadLetters(self._storage)
         self.keys = MemoryKeys(self._storage)
+        self.checkpoints = MemoryCheckpoints(self._storage)
 
     @property
     def incarnation(self) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution
 from tallystick.domain.api_key import ApiKey
+from tallystick.domain.checkpoint import Taken
 from tallystick.domain.dead_letter import DeadLetter
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Event
@@ -70,6 +71,10 @@ class Tables:
     letters: dict[str, DeadLetter] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     """By id, in the order in which they were added."""
+    checkpoints: dict[int, Taken] = field(default_factory=dict)
+    """By number."""
+    covered: dict[Chain, str] = field(default_factory=dict)
+    """The hash that the last checkpoint has for a chain."""
 
     def copied(self) -> "Tables":
         return Tables(*(dict(getattr(self, table.name)) for table in fields(self)))

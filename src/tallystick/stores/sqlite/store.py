@@ -1,4 +1,4 @@
-"""The six ports on one SQLite file."""
+"""The seven ports on one SQLite file."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,10 @@ import apsw
 
 from tallystick.domain.backlog import Backlog
 from tallystick.domain.errors import StoreUnavailable
-from tallystick.ports import Catalog, DeadLetters, EventLog, Keys, Ledger, Outbox
+from tallystick.ports import Catalog, Checkpoints, DeadLetters, EventLog, Keys, Ledger, Outbox
 from tallystick.stores.sqlite.backlog import backlog_of
 from tallystick.stores.sqlite.catalog import SqliteCatalog
+from tallystick.stores.sqlite.checkpoints import SqliteCheckpoints
 from tallystick.stores.sqlite.connection import (
     BUSY_TIMEOUT_MS,
     Readers,
@@ -43,6 +44,7 @@ class SqliteStore:
     catalog: Catalog
     dead_letters: DeadLetters
     keys: Keys
+    checkpoints: Checkpoints
 
     def __init__(self, path: Path, writer: Writer, readers: Readers) -> None:
         self._path = path
@@ -54,6 +56,7 @@ class SqliteStore:
         self.catalog = SqliteCatalog(writer, readers)
         self.dead_letters = SqliteDeadLetters(writer, readers)
         self.keys = SqliteKeys(writer, readers)
+        self.checkpoints = SqliteCheckpoints(writer, readers)
 
     @classmethod
     def open(

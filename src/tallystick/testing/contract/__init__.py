@@ -18,6 +18,7 @@ pytest.register_assert_rewrite(
             "accounted",
             "atomic",
             "catalogued",
+            "checkpointed",
             "clean",
             "concurrent",
             "conditional",
@@ -38,6 +39,7 @@ pytest.register_assert_rewrite(
 from tallystick.testing.contract.accounted import AccountedContract  # noqa: E402
 from tallystick.testing.contract.atomic import AtomicContract  # noqa: E402
 from tallystick.testing.contract.catalogued import CataloguedContract  # noqa: E402
+from tallystick.testing.contract.checkpointed import CheckpointedContract  # noqa: E402
 from tallystick.testing.contract.clean import CleanContract  # noqa: E402
 from tallystick.testing.contract.concurrent import ConcurrentContract  # noqa: E402
 from tallystick.testing.contract.conditional import ConditionalContract  # noqa: E402
@@ -59,6 +61,7 @@ class StoreContract(
     AccountedContract,
     AtomicContract,
     CataloguedContract,
+    CheckpointedContract,
     CleanContract,
     ConcurrentContract,
     ConditionalContract,

@@ -4,10 +4,11 @@ from decimal import Decimal
 from functools import partial
 
 from tallystick.domain.aggregate import AggregateKey
-from tallystick.domain.ledger import Balance, Book, Entry, Head, Holding, first_broken
+from tallystick.domain.ledger import Balance, Book, Entry, Head, Holding
 from tallystick.domain.meter import WHOLE, Closed, group_of
 from tallystick.domain.quantity import ZERO
 from tallystick.domain.slot import Slot
+from tallystick.domain.tampering import first_broken
 from tallystick.ports import Appended, Store
 from tallystick.testing.contract.hooks import StoreHooks
 from tallystick.testing.contract.steps import (

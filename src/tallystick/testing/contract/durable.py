@@ -10,6 +10,7 @@ from tallystick.testing.contract.steps import (
     due_keys,
     find,
     intend,
+    next_checkpoint,
     next_of,
     publish,
     report,
@@ -65,6 +66,7 @@ def live(store: Store) -> None:
     store.dead_letters.take(letters[1].id, "recorded", NOON)
     store.catalog.save(meter(), override())
     store.catalog.switch("pause:beta", "on", override())
+    store.checkpoints.keep(next_checkpoint(store))
 
 
 class DurableContract(StoreHooks):

@@ -7,8 +7,9 @@ import pytest
 
 from tallystick.domain.dead_letter import Reason
 from tallystick.domain.event import Receipt
-from tallystick.domain.ledger import Allocation, Entry, chained, first_broken
+from tallystick.domain.ledger import Allocation, Entry, chained
 from tallystick.domain.meter import Aggregation
+from tallystick.domain.tampering import first_broken
 from tallystick.ports import Appended, Recorded, Recording, Store
 from tallystick.testing.contract.hooks import StoreHooks
 from tallystick.testing.contract.steps import (

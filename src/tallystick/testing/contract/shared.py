@@ -7,8 +7,8 @@ from contextlib import closing
 from multiprocessing import get_context
 
 from tallystick.domain.event import Receipt
-from tallystick.domain.ledger import first_broken
 from tallystick.domain.publication import Publication
+from tallystick.domain.tampering import first_broken
 from tallystick.ports import Appended, Store
 from tallystick.testing.contract.hooks import StoreHooks
 from tallystick.testing.contract.steps import (

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
+from tallystick.domain.checkpoint import Taken, taken
 from tallystick.domain.event import Event
 from tallystick.domain.instant import LATEST
 from tallystick.domain.ledger import Entry, is_lowering
@@ -151,6 +152,18 @@ def stepped(current: Publication) -> Publication:
     return replace(current, state=State.AMBIGUOUS, step=current.step + 1)
 
 
+def next_checkpoint(store: Store, now: int = NOON) -> Taken:
+    """The one that would follow the store's last."""
+    return taken(
+        every(store.checkpoints.ends),
+        store.checkpoints.last(),
+        now=now,
+        watermark=now - 1,
+        incarnation=store.incarnation,
+        signer=None,
+    )
+
+
 def content(store: Store) -> dict[str, Sequence[object]]:
     """Everything that can be read of a store, by kind, so that two stores can be compared."""
     found = aggregates(store)
@@ -163,6 +176,7 @@ def content(store: Store) -> dict[str, Sequence[object]]:
         "publications": store.outbox.publications,
         "accounts": store.catalog.accounts,
         "overrides": store.catalog.overrides,
+        "ends": store.checkpoints.ends,
         "letters": partial(store.dead_letters.list, open_only=False),
         "open letters": store.dead_letters.list,
     }
@@ -176,5 +190,6 @@ def content(store: Store) -> dict[str, Sequence[object]]:
         "meters": store.catalog.meters(),
         "switches": sorted(store.catalog.switches().items()),
         "revision": [store.catalog.revision()],
+        "checkpoints": store.checkpoints.list(),
         **{name: every(of) for name, of in listings.items()},
     }

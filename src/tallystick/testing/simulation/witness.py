@@ -215,6 +215,7 @@ class WitnessedStore:
         self.catalog = store.catalog
         self.dead_letters = store.dead_letters
         self.keys = store.keys
+        self.checkpoints = store.checkpoints
 
     @property
     def incarnation(self) -> str:

@@ -1,0 +1,186 @@
+"""`tallystick checkpoints`: where the ledger's chains ended, hour by hour, to be kept elsewhere."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+
+from cyclopts import App as Cli
+from cyclopts import Parameter
+
+from tallystick.bootstrap import App, signer_for
+from tallystick.domain.checkpoint import Checkpoint, Taken, checkpoint_of, line_of
+from tallystick.domain.errors import InvalidSetting
+from tallystick.domain.instant import format_instant
+from tallystick.entrypoints.cli.context import (
+    CLEAN,
+    NEEDS_A_PERSON,
+    AtOption,
+    JsonOption,
+    StoreOption,
+    open_app,
+)
+from tallystick.entrypoints.cli.tables import Row, say, show
+from tallystick.signing import new_key_pair
+from tallystick.stages.checkpointing import kept, take
+
+T = TypeVar("T")
+
+LINE_CHARACTERS_MAX: Final = 256 * 1024 * 1024
+"""Of one checkpoint in a file: about two million chains that moved in one hour."""
+
+OWNER_ONLY: Final = 0o600
+UNSIGNED: Final = (
+    "unsigned: who can write the store can make them anew (TALLYSTICK_CHECKPOINT_KEY_FILE signs)"
+)
+
+
+def register(app: Cli) -> None:
+    group = Cli(name="checkpoints", help="Where the ledger's chains ended, to be kept elsewhere.")
+    group.command(run_take, name="take")
+    group.command(list_checkpoints, name="list")
+    group.command(export)
+    group.command(new_key)
+    app.command(group)
+
+
+def run_take(*, store: StoreOption = None, at: AtOption = None) -> int:
+    """Take a checkpoint now, print its line, and append it to TALLYSTICK_CHECKPOINT_COPY if set.
+
+    `serve` and `run` take one in every hour by themselves.
+    """
+    with open_app(store, at) as app:
+        found = take(app.store, app.clock.now(), grace=app.settings.grace, signer=signer_for(app))
+        if found is None:
+            say("Nothing was taken: there is no chain yet, or another program took one just now.")
+            return NEEDS_A_PERSON
+        _append(app, found)
+    if not found.checkpoint.signature:
+        say(f"It is {UNSIGNED}.")
+    print(_text_of(found))
+    return CLEAN
+
+
+def take_hourly(app: App) -> Checkpoint | None:
+    """The hour's checkpoint, where none was taken yet: for the passes of `serve` and `run`."""
+    now, signer = app.clock.now(), signer_for(app)
+    found = take(app.store, now, grace=app.settings.grace, signer=signer, only_if_due=True)
+    if found is None:
+        return None
+    _append(app, found)
+    return found.checkpoint
+
+
+def checkpointed(app: App, one_pass: Callable[[], T]) -> Callable[[], T]:
+    """The pass, and after it the hour's checkpoint. A key that cannot be used stops the start."""
+    signer_for(app)
+
+    def whole() -> T:
+        done = one_pass()
+        take_hourly(app)
+        return done
+
+    return whole
+
+
+def list_checkpoints(*, store: StoreOption = None, as_json: JsonOption = False) -> int:
+    """List all checkpoints, without the chains' ends."""
+    with open_app(store) as app:
+        show(
+            (_row(one.checkpoint) for one in kept(app.store)),
+            as_json=as_json,
+            empty="No checkpoint yet; `tallystick checkpoints take` takes one.",
+        )
+    return CLEAN
+
+
+def export(
+    *,
+    after: Annotated[int, Parameter(help="Only those with a greater number.")] = 0,
+    brief: Annotated[
+        bool,
+        Parameter(negative="", help="Leave out the chains' ends: small, and names no chain."),
+    ] = False,
+    store: StoreOption = None,
+) -> int:
+    """Print the checkpoints, one JSON object a line, for a file that is kept elsewhere.
+
+    `tallystick verify --checkpoints FILE` compares the ledger with it.
+    """
+    with open_app(store) as app:
+        for one in kept(app.store, after):
+            print(_text_of(Taken(one.checkpoint) if brief else one))
+    return CLEAN
+
+
+def new_key(
+    file: Annotated[Path, Parameter(help="A new file for the private key; only you may read it.")],
+    /,
+) -> int:
+    """Make a key that signs checkpoints, and print its public half, which verifies them.
+
+    Keep the private key from whoever may write the store, and the public one with the copies.
+    """
+    private, public = new_key_pair()
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+        with os.fdopen(handle, "w", encoding="ascii") as written:
+            written.write(private)
+    except OSError as error:
+        raise InvalidSetting(f"{file}: cannot be written: {error.strerror}") from error
+    say(f"The private key is in {file}: set TALLYSTICK_CHECKPOINT_KEY_FILE to it. The public key:")
+    print(public, end="")
+    return CLEAN
+
+
+def read_copy(path: Path) -> Iterator[Taken]:
+    """The checkpoints of a file. Raises InvalidSetting with the line that is none."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            yield from _parsed(path, iter(lambda: lines.readline(LINE_CHARACTERS_MAX), ""))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{path}: cannot be read: {error}") from error
+
+
+def _parsed(path: Path, lines: Iterable[str]) -> Iterator[Taken]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield checkpoint_of(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            raise InvalidSetting(f"{path}, line {number}: {error}") from error
+
+
+def _append(app: App, found: Taken) -> None:
+    """Add the line to the file that the settings name; it is on the disk when this returns."""
+    path = app.settings.checkpoint_copy
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{_text_of(found)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InvalidSetting(
+            f"TALLYSTICK_CHECKPOINT_COPY: {path!r} cannot be written ({error.strerror}); "
+            "`tallystick checkpoints export` prints what is missing there"
+        ) from error
+
+
+def _text_of(one: Taken) -> str:
+    return json.dumps(line_of(one), separators=(",", ":"))
+
+
+def _row(checkpoint: Checkpoint) -> Row:
+    return {
+        "number": checkpoint.number,
+        "taken": format_instant(checkpoint.taken_at),
+        "chains": checkpoint.chains,
+        "moved": checkpoint.moved,
+        "hash": checkpoint.hash,
+        "key": checkpoint.key_id,
+        "incarnation": checkpoint.incarnation,
+    }
