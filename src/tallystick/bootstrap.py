@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, urlsplit
 
 from tallystick.clock import FixedClock, SystemClock
 from tallystick.config import Settings
@@ -20,7 +21,9 @@ from tallystick.ports import Clock, Publisher, Store
 if TYPE_CHECKING:
     from tallystick.publishers.stripe import StripePublisher
 
-STORE_URLS: Final = "use sqlite:///./file.db, sqlite:////absolute/file.db or memory:"
+STORE_URLS: Final = (
+    "use sqlite:///./file.db, sqlite:////absolute/file.db, dynamodb://table?region=… or memory:"
+)
 
 LIVE_KEY: Final = "live_key"
 """The switch that lets a key be used which bills real customers."""
@@ -58,7 +61,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
     if scheme == "sqlite":
         return _open_sqlite(_sqlite_path(url, rest), create=create)
     if scheme == "dynamodb":
-        raise InvalidSetting(f"store {url!r}: DynamoDB is not there yet; {STORE_URLS}")
+        return _open_dynamodb(url)
     raise InvalidSetting(f"store {url!r} is none that we know; {STORE_URLS}")
 
 
@@ -75,6 +78,26 @@ def _open_sqlite(path: Path, *, create: bool) -> Store:
     if not create and not path.exists():
         raise InvalidSetting(f"there is no store at {path}; `tallystick tenants add` makes one")
     return SqliteStore.open(path, create=create, incarnation=new_incarnation())
+
+
+def _open_dynamodb(url: str) -> Store:
+    """The store in a table that a deployment has made. The region may come from the environment."""
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query, keep_blank_values=True)
+    if not parts.hostname or parts.path or parts.fragment or not {"region"}.issuperset(asked):
+        raise InvalidSetting(f"store {url!r} names no table; {STORE_URLS}")
+    try:
+        from tallystick.stores.dynamodb import DynamoStore  # noqa: PLC0415
+    except ImportError:
+        raise InvalidSetting("a DynamoDB store needs boto3: install tallystick[aws]") from None
+
+    return DynamoStore.connect(
+        parts.netloc,
+        region=asked.get("region", [""])[0],
+        incarnation=new_incarnation(),
+        writer=secrets.token_hex(8),
+        chance=secrets.SystemRandom().random,
+    )
 
 
 def new_incarnation() -> str:

@@ -1,0 +1,181 @@
+"""The append-only ledger and the Aggregates' due marks, in DynamoDB."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from tallystick.domain.aggregate import Aggregate, AggregateKey
+from tallystick.domain.ledger import Allocation, Balance, Book, Entry, Head, Holding
+from tallystick.domain.quantity import ZERO, add
+from tallystick.domain.slot import SlotKey
+from tallystick.domain.window import Window
+from tallystick.ports import PAGE, Appended, Page
+from tallystick.stores.dynamodb.appending import append_all
+from tallystick.stores.dynamodb.due import due_page
+from tallystick.stores.dynamodb.errands import Errands
+from tallystick.stores.dynamodb.event_rows import AGGREGATES, aggregate_of
+from tallystick.stores.dynamodb.layout import (
+    DUE_AT,
+    DUE_IN,
+    SORT,
+    Place,
+    aggregate_place,
+    balance_place,
+    head_place,
+    joined,
+    last_place,
+    ledger_partition,
+    line_place,
+    placed_prefix,
+    slot_entries_partition,
+    slot_place,
+)
+from tallystick.stores.dynamodb.listing import Directory, Ranked, page_of, place_after, walked
+from tallystick.stores.dynamodb.packing import unpacked
+from tallystick.stores.dynamodb.pausing import Pausing
+from tallystick.stores.dynamodb.slots import slot_of
+from tallystick.stores.dynamodb.table import Item, Refused, Table, Write
+
+LINES = joined("line", "")
+READ_AT_ONCE = 100
+AFTER_ALL_NAMES = "\x02"
+"""Sorts after the separator, and so after every key that begins with the instant before it."""
+
+
+class DynamoLedger:
+    """`tallystick.ports.Ledger` on the table."""
+
+    def __init__(
+        self,
+        table: Table,
+        chains: Directory,
+        slots: Directory,
+        errands: Errands,
+        pausing: Pausing,
+    ) -> None:
+        self._table = table
+        self._errands = errands
+        self._chains = chains
+        self._slots = slots
+        self._pausing = pausing
+
+    def aggregates_due(
+        self, before: int, *, cursor: str = "", limit: int = PAGE
+    ) -> Page[Aggregate]:
+        self._errands.run()
+        until = joined(before) + AFTER_ALL_NAMES
+        return due_page(
+            self._table, AGGREGATES, aggregate_of, before=until, cursor=cursor, limit=limit
+        )
+
+    def book(self, key: AggregateKey, periods: Sequence[Window]) -> Book:
+        head, last = head_place(key.tenant, key.meter), last_place(key)
+        places = {period: balance_place(key, period) for period in periods}
+        found = self._table.get_all([head, last, *places.values()])
+        entry = None
+        if last in found:
+            entry = self._entry(line_place(key.tenant, key.meter, int(found[last]["line"])))
+        return Book(
+            head=_head(found.get(head)),
+            last=entry,
+            balances={
+                period: unpacked(found[place]["balance"], Balance) if place in found else Balance()
+                for period, place in places.items()
+            },
+        )
+
+    def holdings(self, key: AggregateKey, period: Window) -> tuple[Holding, ...]:
+        partition = ledger_partition(key.tenant, key.meter)
+        pointers = self._table.query(partition, prefix=placed_prefix(key.group, period))
+        lines = [line_place(key.tenant, key.meter, int(pointer["line"])) for pointer in pointers]
+        entries = self._entries(lines)
+        held: dict[SlotKey, Holding] = {}
+        for entry in entries:
+            for allocation in entry.allocations:
+                _hold(held, allocation, is_own=entry.key == key)
+        slots = self._table.get_all([slot_place(slot) for slot in held])
+        found = [
+            Holding(slot_of(slots[slot_place(slot)]).place, holding.quantity, holding.own)
+            for slot, holding in held.items()
+            if holding.quantity
+        ]
+        found.sort(key=lambda h: (h.place.slot.start, h.place.slot), reverse=True)
+        return tuple(found)
+
+    def append(self, batch: Sequence[tuple[Entry, ...]]) -> tuple[Appended, ...]:
+        for entries in batch:
+            for entry in entries:
+                self._chains.enter(entry.key.tenant, entry.key.meter)
+                for allocation in entry.allocations:
+                    slot = allocation.place.slot
+                    self._slots.enter(slot.route, slot.account, slot.destination, slot.counter)
+        return append_all(self._table, batch, self._pausing)
+
+    def clear_due(self, sealed: Sequence[tuple[AggregateKey, int, int]]) -> None:
+        for key, position, marks in sealed:
+            taken = Write(
+                place=aggregate_place(key),
+                removes=(DUE_IN, DUE_AT),
+                expect={"position": position, "marks": marks or None},
+            )
+            try:
+                self._table.write([taken])
+            except Refused:
+                continue  # it has changed since: it stays due
+
+    def entries(
+        self,
+        *,
+        tenant: str = "",
+        meter: str = "",
+        slot: SlotKey | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Entry]:
+        after = place_after(cursor, 2)
+        if slot is not None:
+            return page_of(self._of_slot(slot, tenant, meter, after[1]), limit)
+        chains = (
+            (place, names)
+            for place, names in self._chains.names(
+                *((tenant,) if tenant else ()), from_place=after[0]
+            )
+            if meter in ("", names[1])
+        )
+        items = walked(
+            self._table, chains, lambda names: ledger_partition(*names), after, prefix=LINES
+        )
+        return page_of(((place, unpacked(item["entry"], Entry)) for place, item in items), limit)
+
+    def head(self, tenant: str, meter: str) -> Head:
+        return _head(self._table.get(head_place(tenant, meter)))
+
+    def _of_slot(self, slot: SlotKey, tenant: str, meter: str, after: str) -> Ranked[Entry]:
+        pointers = self._table.query(slot_entries_partition(slot), after=after)
+        while chunk := list(islice(pointers, READ_AT_ONCE)):
+            lines = [
+                line_place(str(each["tenant"]), str(each["meter"]), int(each["line"]))
+                for each in chunk
+            ]
+            for pointer, entry in zip(chunk, self._entries(lines), strict=True):
+                if tenant in ("", entry.key.tenant) and meter in ("", entry.key.meter):
+                    yield ("slot", str(pointer[SORT])), entry
+
+    def _entry(self, place: Place) -> Entry:
+        return self._entries([place])[0]
+
+    def _entries(self, places: Sequence[Place]) -> list[Entry]:
+        found = self._table.get_all(places)
+        return [unpacked(found[place]["entry"], Entry) for place in places]
+
+
+def _head(item: Item | None) -> Head:
+    return Head() if item is None else Head(int(item["line"]), str(item["hash"]))
+
+
+def _hold(held: dict[SlotKey, Holding], allocation: Allocation, *, is_own: bool) -> None:
+    slot = allocation.place.slot
+    before = held.get(slot) or Holding(allocation.place, ZERO, ZERO)
+    own = allocation.quantity if is_own else ZERO
+    held[slot] = Holding(
+        before.place, add(before.quantity, allocation.quantity), add(before.own, own)
+    )

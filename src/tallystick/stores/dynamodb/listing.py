@@ -1,0 +1,95 @@
+"""Listings over partitions: which there are, in which order, and pages with a cursor.
+
+A cursor is the place of the last element, as JSON, so that what is added or changed meanwhile makes
+the next page neither repeat nor skip what was there.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final, TypeVar
+
+from tallystick.domain.errors import InvalidSetting
+from tallystick.ports import Page
+from tallystick.stores.dynamodb.layout import SORT, directory_partition, joined
+from tallystick.stores.dynamodb.packing import packed, unpacked
+from tallystick.stores.dynamodb.table import Item, Table, Write
+
+T = TypeVar("T")
+Names = tuple[str, ...]
+Ranked = Iterator[tuple[tuple[str, ...], T]]
+"""Elements with their places, in order of place."""
+
+PLACE_BYTES_MAX: Final = 1_024
+
+
+def page_of(ranked: Ranked[T], limit: int) -> Page[T]:
+    """The first `limit` elements, and a cursor where there is one more."""
+    taken = list(islice(ranked, limit + 1))
+    onward = json.dumps(taken[limit - 1][0]) if len(taken) > limit else ""
+    return Page(tuple(element for _, element in taken[:limit]), onward)
+
+
+def place_after(cursor: str, parts: int) -> tuple[str, ...]:
+    """The place that a cursor names; without one, a place before all others.
+
+    Raises InvalidSetting for what is no cursor of a listing with so many parts.
+    """
+    if not cursor:
+        return ("",) * parts
+    try:
+        place = json.loads(cursor)
+    except (ValueError, RecursionError):
+        place = None
+    if not isinstance(place, list) or len(place) != parts or not all(map(_is_part, place)):
+        raise InvalidSetting("this cursor is from another listing: begin without one")
+    return tuple(place)
+
+
+def _is_part(part: object) -> bool:
+    if not isinstance(part, str) or not part:
+        return False
+    return len(part.encode("utf-8", "replace")) <= PLACE_BYTES_MAX and not any(
+        "\ud800" <= character <= "\udfff" for character in part
+    )
+
+
+class Directory:
+    """Which partitions of a kind there are, in order of their names. What is entered stays."""
+
+    def __init__(self, table: Table, kind: str) -> None:
+        self._table = table
+        self._partition = directory_partition(kind)
+        self._entered: set[Names] = set()
+
+    def enter(self, *names: str) -> None:
+        """Name a partition, before anything is written to it: one too many costs a look."""
+        if names in self._entered:
+            return
+        write = Write(place=(self._partition, joined(*names)), put={"names": packed(names)})
+        self._table.put(write)
+        self._entered.add(names)
+
+    def names(self, *prefix: str, from_place: str = "") -> Iterator[tuple[str, Names]]:
+        """(place, names) of those that begin with the prefix, from a place on."""
+        beginning = joined(*prefix, "") if prefix else ""
+        if from_place:
+            found = self._table.get((self._partition, from_place))
+            if found is not None:
+                yield from_place, unpacked(found["names"], Names)
+        for item in self._table.query(self._partition, after=from_place, prefix=beginning):
+            yield str(item[SORT]), unpacked(item["names"], Names)
+
+
+def walked(
+    table: Table,
+    partitions: Iterator[tuple[str, Names]],
+    partition_of: Callable[[Names], str],
+    after: tuple[str, ...],
+    prefix: str = "",
+) -> Ranked[Item]:
+    """The items of many partitions, one after the other, past a place."""
+    for place, names in partitions:
+        past = after[1] if place == after[0] else ""
+        for item in table.query(partition_of(names), after=past, prefix=prefix):
+            yield (place, str(item[SORT])), item

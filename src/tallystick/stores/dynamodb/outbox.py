@@ -1,0 +1,214 @@
+"""The slots and their publications, in DynamoDB."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tallystick.domain.publication import Publication
+from tallystick.domain.reading import confirmed_after
+from tallystick.domain.slot import Slot, SlotKey
+from tallystick.domain.window import Window
+from tallystick.ports import PAGE, Due, Page
+from tallystick.stores.dynamodb.due import due_page
+from tallystick.stores.dynamodb.layout import (
+    identifier_place,
+    joined,
+    publication_place,
+)
+from tallystick.stores.dynamodb.listing import (
+    Directory,
+    Names,
+    Ranked,
+    page_of,
+    place_after,
+    walked,
+)
+from tallystick.stores.dynamodb.packing import packed, unpacked
+from tallystick.stores.dynamodb.slots import SLOTS, read_slot, slot_of, slot_write
+from tallystick.stores.dynamodb.table import Attribute, Item, Refused, Table, Write
+
+TRIES_MAX = 200
+
+
+class DynamoOutbox:
+    """`tallystick.ports.Outbox` on the table."""
+
+    def __init__(self, table: Table, series: Directory) -> None:
+        self._table = table
+        self._series = series
+
+    def slots_due(self, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+        return due_page(self._table, SLOTS, self._due, cursor=cursor, limit=limit)
+
+    def slots(
+        self,
+        *,
+        route: str = "",
+        destination: str = "",
+        starting: Window | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Due]:
+        after = place_after(cursor, 2)
+        series = (
+            (place, names)
+            for place, names in self._series.names(
+                *((route,) if route else ()), from_place=after[0]
+            )
+            if destination in ("", names[2])
+        )
+
+        def found() -> Ranked[Due]:
+            for place, item in walked(self._table, series, _slots_partition, after):
+                slot = slot_of(item)
+                if starting is None or starting.contains(slot.key.start):
+                    yield place, self._due(item)
+
+        return page_of(found(), limit)
+
+    def intend(self, batch: Sequence[Publication]) -> tuple[bool, ...]:
+        return tuple([self._intend(publication) for publication in batch])
+
+    def advance(self, batch: Sequence[tuple[Publication, Publication]]) -> tuple[bool, ...]:
+        return tuple([self._advance(before, after) for before, after in batch])
+
+    def clear_due(self, read: Sequence[Slot]) -> None:
+        for slot in read:
+            stored, writes = read_slot(self._table, slot.key)
+            if stored is not None and _is_unchanged(stored, slot) and stored.is_settled:
+                self._written([slot_write(replace(stored, due=False), writes)])
+
+    def adjust(self, before: Slot, after: Slot) -> bool:
+        stored, writes = read_slot(self._table, before.key)
+        if stored is None or not _is_unchanged(stored, before):
+            return False
+        if stored.confirmed != before.confirmed or stored.unsettled is not None:
+            return False
+        adjusted = replace(
+            stored,
+            confirmed=after.confirmed,
+            earlier=after.earlier,
+            blocked=after.blocked,
+            due=after.due,
+        )
+        return self._written([slot_write(adjusted, writes)])
+
+    def publications(
+        self,
+        *,
+        slot: SlotKey | None = None,
+        identifier: str = "",
+        unsettled: bool = False,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Publication]:
+        after = place_after(cursor, 2)
+
+        def chosen() -> Ranked[Publication]:
+            for place, item in self._publications(slot, identifier, after):
+                publication = unpacked(item["publication"], Publication)
+                if slot in (None, publication.slot) and not (
+                    unsettled and publication.state.is_settled
+                ):
+                    yield place, publication
+
+        return page_of(chosen(), limit)
+
+    def _publications(
+        self, slot: SlotKey | None, identifier: str, after: tuple[str, ...]
+    ) -> Ranked[Item]:
+        """As few as may be the ones wanted: by identifier, of a slot's series, or all."""
+        if identifier:
+            pointer = self._table.get(identifier_place(identifier))
+            if pointer is None:
+                return
+            place = (str(pointer["partition"]), str(pointer["sort"]))
+            item = self._table.get(place)
+            if item is not None and place > after:
+                yield place, item
+            return
+        series = self._series.names(from_place=after[0])
+        prefix = ""
+        if slot is not None:
+            names = (slot.route, slot.account, slot.destination, slot.counter)
+            series = iter([(joined(*names), names)])
+            prefix = joined(slot.start, "")
+        yield from walked(self._table, series, _publications_partition, after, prefix)
+
+    def _due(self, item: Item) -> Due:
+        slot = slot_of(item)
+        if slot.unsettled is None:
+            return Due(slot)
+        page = self.publications(identifier=slot.unsettled)
+        return Due(slot, page.elements[0] if page.elements else None)
+
+    def _intend(self, publication: Publication) -> bool:
+        slot, writes = read_slot(self._table, publication.slot)
+        if slot is None or slot.unsettled is not None:
+            return False
+        if slot.revision + 1 != publication.slot_revision:
+            return False
+        if slot.version != publication.slot_version:
+            return False
+        intended = replace(
+            slot, revision=publication.slot_revision, unsettled=publication.identifier
+        )
+        place = publication_place(publication.slot, publication.slot_revision)
+        return self._written(
+            [
+                slot_write(intended, writes),
+                Write(place=place, put=_publication_item(publication)),
+                Write(
+                    place=identifier_place(publication.identifier),
+                    put={"partition": place[0], "sort": place[1]},
+                    expect={"partition": None},
+                ),
+            ]
+        )
+
+    def _advance(self, before: Publication, after: Publication) -> bool:
+        """A settled publication also changes its slot, which others may change meanwhile."""
+        place = publication_place(before.slot, before.slot_revision)
+        for _ in range(TRIES_MAX):
+            item = self._table.get(place)
+            if item is None or item["step"] != before.step:
+                return False
+            changes = [
+                Write(place=place, put=_publication_item(after), expect={"step": before.step})
+            ]
+            if after.state.is_settled:
+                slot, writes = read_slot(self._table, after.slot)
+                if slot is None:
+                    return False
+                settled = replace(
+                    slot,
+                    confirmed=confirmed_after(after, slot),
+                    earlier=(*slot.earlier, after.total),
+                    unsettled=None,
+                )
+                changes.append(slot_write(settled, writes))
+            if self._written(changes):
+                return True
+        return False
+
+    def _written(self, writes: Sequence[Write]) -> bool:
+        try:
+            self._table.write(writes)
+        except Refused:
+            return False
+        return True
+
+
+def _is_unchanged(stored: Slot, read: Slot) -> bool:
+    return stored.version == read.version and stored.revision == read.revision
+
+
+def _publication_item(publication: Publication) -> dict[str, Attribute]:
+    return {"publication": packed(publication), "step": publication.step}
+
+
+def _slots_partition(names: Names) -> str:
+    return joined("slot", *names)
+
+
+def _publications_partition(names: Names) -> str:
+    return joined("publications", *names)

@@ -1,0 +1,178 @@
+"""What DynamoDB does on a bad day: it throttles, loses answers, and refuses for good."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from tallystick.domain.errors import StoreUnavailable
+from tallystick.domain.event import Receipt
+from tallystick.domain.meter import Aggregation
+from tallystick.ports import Appended
+from tallystick.stores.dynamodb import DynamoStore
+from tallystick.testing.contract.steps import count, find, next_of, report, seal, value
+from tallystick.testing.factories import TEN, aggregate_key, event, mapping, meter, override
+from tests.aws.conftest import client_of
+
+pytestmark = pytest.mark.aws
+
+
+class Unsteady:
+    """A client whose calls go wrong as it is told: `before` they are sent, or `after` their
+    effect."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.asked: Counter[str] = Counter()
+        self.before: Callable[[str], Exception | None] = lambda _: None
+        self.after: Callable[[str], Exception | None] = lambda _: None
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**asked: object) -> Any:
+            self.asked[name] += 1
+            if error := self.before(name):
+                raise error
+            answer = getattr(self._client, name)(**asked)
+            if error := self.after(name):
+                raise error
+            return answer
+
+        return call
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "as ordered"}}, "any call")
+
+
+def throttled(times: int) -> Callable[[str], Exception | None]:
+    """So many calls are turned away, then all pass."""
+    left = iter(range(times))
+    return lambda _: refusal("ThrottlingException") if next(left, None) is not None else None
+
+
+@pytest.fixture
+def client(endpoint: str) -> Unsteady:
+    return Unsteady(client_of(endpoint))
+
+
+@pytest.fixture
+def store(client: Unsteady, endpoint: str) -> Iterator[DynamoStore]:
+    name = f"tally-{uuid4().hex}"
+    DynamoStore.create_table(client_of(endpoint), name)
+    made = DynamoStore.open(
+        client, name, incarnation="here", writer=uuid4().hex, chance=random.SystemRandom().random
+    )
+    yield made
+    made.close()
+
+
+def test_what_is_throttled_is_tried_again(store: DynamoStore, client: Unsteady):
+    client.before = throttled(7)
+
+    assert count(store, "e1", 5).receipt is Receipt.RECORDED
+    assert value(store) == 5
+
+
+def test_what_is_throttled_for_ever_is_unavailable_and_counts_later(
+    store: DynamoStore, client: Unsteady
+):
+    client.before = lambda _: refusal("ProvisionedThroughputExceededException")
+    with pytest.raises(StoreUnavailable, match="busy"):
+        count(store, "e1", 5)
+
+    client.before = lambda _: None
+    assert count(store, "e1", 5).receipt is Receipt.RECORDED
+    assert value(store) == 5
+
+
+def test_a_lost_answer_counts_once(store: DynamoStore, client: Unsteady):
+    lost = ReadTimeoutError(endpoint_url="somewhere")
+    client.after = lambda name: lost if name == "transact_write_items" else None
+    with pytest.raises(StoreUnavailable, match="reached"):
+        count(store, "e1", 5)
+
+    client.after = lambda _: None
+    assert count(store, "e1", 5).receipt is Receipt.DUPLICATE
+    assert value(store) == 5
+    assert [event.key for event in store.events.events().elements] == ["e1"]
+
+
+def test_a_lost_answer_to_an_entry_is_known_as_already_there(store: DynamoStore, client: Unsteady):
+    count(store, "e1", 5)
+    new = next_of(store)
+    lost = ReadTimeoutError(endpoint_url="somewhere")
+    client.after = lambda name: lost if name == "transact_write_items" else None
+    with pytest.raises(StoreUnavailable):
+        store.ledger.append([new])
+
+    client.after = lambda _: None
+    assert store.ledger.append([new]) == (Appended.ALREADY,)
+    assert store.ledger.entries().elements == new
+
+
+def test_a_call_that_dies_between_its_log_and_its_events_leaves_no_event(
+    store: DynamoStore, client: Unsteady
+):
+    client.before = lambda name: (
+        ReadTimeoutError(endpoint_url="x") if name == "transact_write_items" else None
+    )
+    with pytest.raises(StoreUnavailable):
+        count(store, "e1", 5)
+
+    client.before = lambda _: None
+    assert store.events.events().elements == ()
+    count(store, "e1", 5)
+    assert [found.key for found in store.events.events().elements] == ["e1"]
+
+
+def test_a_mapping_whose_marks_were_not_set_sets_them_later(store: DynamoStore, client: Unsteady):
+    count(store, "e1", 5)
+    seal(store)
+    store.ledger.clear_due([(aggregate_key(), 1, 0)])
+    told = iter(range(1))
+    # The catalog's own write passes; the process dies before the first Aggregate is marked.
+    client.before = lambda name: (
+        ReadTimeoutError(endpoint_url="x")
+        if name == "transact_write_items" and next(told, None) is None
+        else None
+    )
+    with pytest.raises(StoreUnavailable):
+        store.catalog.save(mapping(), override())
+
+    client.before = lambda _: None
+    due = store.ledger.aggregates_due(TEN * 2).elements
+    assert [aggregate.key for aggregate in due] == [aggregate_key()]
+    assert find(store).marks >= 1
+
+
+def test_a_new_event_costs_no_read_of_its_own(store: DynamoStore, client: Unsteady):
+    count(store, "first")
+    client.asked.clear()
+
+    report(store, *(event(f"e{number}") for number in range(50)))
+
+    assert client.asked["get_item"] == 0
+    assert client.asked["batch_get_item"] == 1
+    assert client.asked["transact_write_items"] == 1
+
+
+def test_known_events_are_named_all_at_once(store: DynamoStore, client: Unsteady):
+    told = [event(f"e{number}") for number in range(60)]
+    report(store, *told)
+    client.asked.clear()
+
+    receipts = Counter(each.receipt for each in report(store, *told, event("new")))
+
+    assert receipts == {Receipt.DUPLICATE: 60, Receipt.RECORDED: 1}
+    assert client.asked["transact_write_items"] == 2
+
+
+def test_an_event_of_too_many_meters_is_refused_with_what_to_do(store: DynamoStore):
+    meters = tuple(meter(f"m{number}", Aggregation.COUNT) for number in range(60))
+
+    with pytest.raises(StoreUnavailable, match="fewer meters"):
+        report(store, event("e1"), meters=meters)
