@@ -34,7 +34,16 @@ def test_a_quantity_is_sent_as_exact_text(quantity, sent):
 
 
 def test_an_event_without_a_time_occurred_when_it_was_recorded():
-    assert encoded()["occurred_at"] == "2026-01-31T10:30:00.123456Z"
+    sent = encoded()
+
+    assert sent["recorded_at"] == "2026-01-31T10:30:00.123456Z"
+    assert parse_report(sent, 0).occurred_at == NOW // 1_000
+
+
+def test_the_same_key_recorded_again_is_the_same_event_at_another_time():
+    first, again = encoded(key="order-7"), encoded(key="order-7", now=NOW + 10**12)
+
+    assert parse_report(first, 0).fingerprint == parse_report(again, 0).fingerprint
 
 
 def test_a_time_is_sent_as_its_instant_in_any_zone():
@@ -160,7 +169,7 @@ def test_a_clock_that_jumps_back_loses_nothing():
         assert client.flush(PATIENCE)
 
     assert sorted(service.counted) == sorted(keys)
-    assert service.counted[keys[2]]["occurred_at"] == "1970-01-01T00:00:00.000000Z"
+    assert service.counted[keys[2]]["recorded_at"] == "1970-01-01T00:00:00.000000Z"
 
 
 def test_record_does_not_wait_for_a_service_that_hangs_nor_for_its_own_memory(caplog):

@@ -52,7 +52,7 @@ def encode_event(
     text = (
         f'{{"tenant":{_text("tenant", tenant)},"code":{_text("meter", meter)}'
         f',"key":{_text("key", key)},"quantity":"{_quantity(quantity)}"'
-        f',"occurred_at":"{_time(at, now)}"{_properties(dimensions)}}}'
+        f",{_time(at, now)}{_properties(dimensions)}}}"
     )
     if len(key) > KEY_LENGTH_MAX:
         raise Unrecordable(f"key has {len(key)} characters; at most {KEY_LENGTH_MAX} are kept")
@@ -82,13 +82,16 @@ def _quantity(found: object) -> str:
 
 
 def _time(at: object, now: int) -> str:
+    """When it occurred, where the caller says so; else when it was recorded, which is no part of
+    the event's identity: a caller who records the same key twice means the same event."""
     if at is None:
         microseconds = now // _NANOSECONDS_PER_MICROSECOND
-        return f"{_second(microseconds // SECOND)}.{microseconds % SECOND:06}Z"
+        text = f"{_second(microseconds // SECOND)}.{microseconds % SECOND:06}Z"
+        return f'"recorded_at":"{text}"'
     if not isinstance(at, datetime):
         raise Unrecordable(f"at must be a datetime, not {type(at).__name__}")
     try:
-        return format_instant(to_instant(at))
+        return f'"occurred_at":"{format_instant(to_instant(at))}"'
     except (ValueError, OverflowError) as error:
         raise Unrecordable(f"at cannot be used: {error}; give a datetime with a zone") from error
 

@@ -251,6 +251,7 @@ class Sender:
             self._leave_heritage(batch.heritage)
         elif batch.segment is not None:
             self._traffic.sealed.popleft()
+        self._tell()  # before a caller of `flush` goes on
         self._traffic.buffer.settle(batch.count)
 
     # Waiting.
