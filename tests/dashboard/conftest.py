@@ -9,8 +9,9 @@ import pytest
 from tallystick.domain.api_key import Scope
 from tests.dashboard.markup import Element, read
 from tests.http.conftest import Api, api, make_api
+from tests.http.test_management import billed
 
-__all__ = ["api", "make_api"]
+__all__ = ["api", "billed", "make_api"]
 
 
 @dataclass
@@ -33,7 +34,9 @@ class Person:
     def main(self, path: str) -> Element:
         return self.see(path).one("main")
 
-    def post(self, path: str, *, status: int = 303, csrf: str | None = None, **fields: Any) -> Any:
+    def post(
+        self, path: str, /, *, status: int = 303, csrf: str | None = None, **fields: Any
+    ) -> Any:
         """Send a form, by default with the token that a page of the session holds."""
         sent = {"csrf": self.csrf() if csrf is None else csrf, **fields}
         answer = self.api.client.post(
