@@ -40,6 +40,7 @@ DELAY_MAX = 0.03
 STARTING = 0.1
 """The share of rounds whose server is killed while it starts."""
 
+START_SECONDS = 3
 PAIRS = 0.2
 """The share of rounds with two servers on the file."""
 
@@ -92,8 +93,9 @@ class World:
         return self.looked_at(is_deep=self.rounds % DEEP == 0)
 
     def _kill_while_starting(self) -> None:
+        """At any moment from the first import to the end of the first pass."""
         served = self._server(is_awaited=False)
-        served.is_up.wait(self.draws.random())
+        Event().wait(self.draws.random() * START_SECONDS)
         self._kill(served)
 
     @contextmanager

@@ -50,6 +50,9 @@ EARLY = 0.15
 """The share of cuts that come at once: while the store is made, or recovers from the last."""
 
 EARLY_MAX = 60
+PASSES = (0.1, 0.1, 0.7)
+"""The share of the work that is sealing and publishing: the power goes there too."""
+
 CHECKPOINTS = (30, 200, tuning.CHECKPOINT_PAGES)
 """The log is copied into the file after so many pages: often, or as it is shipped."""
 
@@ -144,7 +147,7 @@ class PowerWorld:
             ]
             for thread in threads:
                 thread.start()
-            worker.work(passes=True)
+            worker.work(passes=self.draws.choice(PASSES))
             for thread in threads:
                 thread.join()
         finally:
@@ -210,12 +213,13 @@ class Worker:
         self._teller = Teller(f"{world.name}.{world.workers}", BEGINS)
         self._intake: Intake = intake_of(store)
 
-    def work(self, *, passes: bool = False) -> None:
-        """Until the power goes, or for so long that the store is closed in good order."""
+    def work(self, *, passes: float = 0) -> None:
+        """Until the power goes, or for so long that the store is closed in good order; this share
+        of the time is for passes."""
         for _ in range(self._draws.randint(5, 40)):
             if self._disk.is_off:
                 return
-            if passes and self._draws.random() < 0.1:
+            if self._draws.random() < passes:
                 self._pass()
             else:
                 self._count()
