@@ -1,6 +1,5 @@
 """The events and the Aggregates that follow them, in memory."""
 
-from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ from tallystick.domain.aggregate import (
     Aggregate,
     AggregateKey,
     Contribution,
+    Tally,
     fold,
     refold,
     started,
@@ -126,15 +126,15 @@ class _Draft:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._aggregates = ChainMap({}, tables.aggregates)
-        self._changes = ChainMap({}, tables.changes)
-        self._members = ChainMap({}, tables.members)
-        self._groups = ChainMap({}, tables.groups)
+        self._aggregates: dict[AggregateKey, Aggregate] = {}
+        self._changes: dict[tuple[AggregateKey, int], Change] = {}
+        self._members: dict[tuple[AggregateKey, str], int] = {}
+        self._groups: dict[tuple[str, str, Window], int] = {}
         self._kept: list[Contribution] = []
 
     @property
     def touched(self) -> tuple[AggregateKey, ...]:
-        return tuple(self._aggregates.maps[0])
+        return tuple(self._aggregates)
 
     def count(self, recording: Recording) -> None:
         """Lay the event's effect over the tables. Raises TotalOverflow."""
@@ -154,55 +154,72 @@ class _Draft:
         tables.contributions[event.tenant, event.key] = tuple(self._kept)
         if event.voids is not None:
             tables.voids.setdefault((event.tenant, event.voids), event.key)
-        tables.aggregates.update(self._aggregates.maps[0])
-        tables.changes.update(self._changes.maps[0])
-        tables.members.update(self._members.maps[0])
-        tables.groups.update(self._groups.maps[0])
+        tables.aggregates.update(self._aggregates)
+        tables.changes.update(self._changes)
+        tables.members.update(self._members)
+        tables.groups.update(self._groups)
+
+    # What stands here goes before what is stored.
+
+    def _aggregate(self, key: AggregateKey) -> Aggregate | None:
+        return self._aggregates.get(key) or self._tables.aggregates.get(key)
+
+    def _count_of(self, member: tuple[AggregateKey, str]) -> int:
+        counted = self._members.get(member)
+        return self._tables.members.get(member, 0) if counted is None else counted
+
+    def _sets_in(self, place: tuple[str, str, Window]) -> int:
+        return self._groups.get(place) or self._tables.groups.get(place, 0)
 
     def _add(self, offered: Contribution) -> None:
         contribution = self._within_groups_max(offered)
-        aggregate = self._aggregates.get(contribution.key) or self._started(contribution)
+        aggregate = self._aggregate(contribution.key) or self._started(contribution)
         member = (contribution.key, contribution.member)
-        seen = self._members.get(member, 0)
+        seen = self._count_of(member)
         tally = fold(aggregate.tally, contribution, seen=seen)
         self._members[member] = seen + 1
         self._kept.append(contribution)
-        self._change(replace(aggregate, tally=tally), contribution)
+        self._change(aggregate, tally, contribution)
 
     def _take_out(self, contribution: Contribution, *, by: str) -> None:
-        aggregate = self._aggregates[contribution.key]
+        key = contribution.key
+        aggregate = self._aggregates.get(key) or self._tables.aggregates[key]
         member = (contribution.key, contribution.member)
-        left = self._members[member] - 1
+        left = self._count_of(member) - 1
         tally = unfold(aggregate.tally, contribution, left=left)
         if tally is None:
             gone = contribution.event_key
             tally = refold(c for c in self._live(aggregate) if c.event_key != gone)
         self._members[member] = left
-        self._change(replace(aggregate, tally=tally), contribution, by)
+        self._change(aggregate, tally, contribution, by)
 
-    def _change(self, aggregate: Aggregate, contribution: Contribution, by: str = "") -> None:
+    def _change(
+        self, aggregate: Aggregate, tally: Tally, contribution: Contribution, by: str = ""
+    ) -> None:
         position = aggregate.position + 1
-        self._aggregates[aggregate.key] = replace(aggregate, position=position, due=True)
+        after = replace(aggregate, tally=tally, position=position, due=True)
+        self._aggregates[aggregate.key] = after
         self._changes[aggregate.key, position] = Change(position, contribution, bool(by), by)
 
     def _within_groups_max(self, offered: Contribution) -> Contribution:
         key = offered.key
-        is_kept_apart = key.group in (WHOLE, OTHER) or key in self._aggregates
-        if is_kept_apart or self._groups.get(_place(key), 0) < GROUPS_MAX:
+        is_kept_apart = key.group in (WHOLE, OTHER) or self._aggregate(key) is not None
+        if is_kept_apart or self._sets_in(_place(key)) < GROUPS_MAX:
             return offered
         return replace(offered, key=replace(key, group=OTHER))
 
     def _started(self, contribution: Contribution) -> Aggregate:
         key = contribution.key
         if key.group not in (WHOLE, OTHER):
-            self._groups[_place(key)] = self._groups.get(_place(key), 0) + 1
+            self._groups[_place(key)] = self._sets_in(_place(key)) + 1
         return started(contribution)
 
     def _live(self, aggregate: Aggregate) -> Iterator[Contribution]:
         """What was added to the Aggregate and not taken out again."""
         live: dict[str, Contribution] = {}
         for position in range(1, aggregate.position + 1):
-            change = self._changes[aggregate.key, position]
+            place = (aggregate.key, position)
+            change = self._changes.get(place) or self._tables.changes[place]
             if change.removed:
                 del live[change.contribution.event_key]
             else:

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from functools import cache
 from typing import Final
 
 from tallystick.domain.aggregate import AggregateKey
@@ -40,6 +41,7 @@ class Model:
         self.position: dict[AggregateKey, int] = defaultdict(int)
         self.periods: dict[AggregateKey, Window] = {}
         self._where: dict[tuple[str, str], list[AggregateKey]] = {}
+        self._newest: dict[Window, list[Meter]] = {}
         self._values: dict[tuple[AggregateKey, int], Decimal] = {}
 
     def take(self, event: Event) -> Receipt:
@@ -73,15 +75,17 @@ class Model:
 
     def _in_force(self, period: Window) -> list[Meter]:
         """Of each meter the newest version that was there when the period began."""
-        newest = {m.id: m for m in self._meters if m.effective_from <= period.start}
-        return list(newest.values())
+        if period not in self._newest:
+            newest = {m.id: m for m in self._meters if m.effective_from <= period.start}
+            self._newest[period] = list(newest.values())
+        return self._newest[period]
 
     def _keys(self, meter: Meter, event: Event) -> list[AggregateKey]:
         calendar = self._calendars[event.tenant]
         window = calendar.window(meter.span, event.occurred_at)
         groups = [""]
         if meter.dimensions:
-            region = json.loads(event.properties).get("region")
+            region = _properties(event.properties).get("region")
             groups.append('{"region":%s}' % json.dumps(region))  # noqa: UP031
         keys = [AggregateKey(event.tenant, meter.id, group, window) for group in groups]
         for key in keys:
@@ -102,14 +106,20 @@ class Model:
         return self._values.get((key, position))
 
 
+@cache
+def _properties(text: str) -> dict[str, str]:
+    parsed: dict[str, str] = json.loads(text)
+    return parsed
+
+
 def _is_read_by(meter: Meter, event: Event) -> bool:
     if meter.code != event.code:
         return False
-    return not meter.filters or json.loads(event.properties).get("region") == "eu"
+    return not meter.filters or _properties(event.properties).get("region") == "eu"
 
 
 def _counted(meter: Meter, event: Event) -> Counted:
-    who = json.loads(event.properties)["who"]
+    who = _properties(event.properties)["who"]
     return Counted(event.occurred_at, event.key, event.quantity, who)
 
 
