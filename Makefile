@@ -1,5 +1,6 @@
 # Everything here works from a fresh clone with git, make and Python >= 3.11 with pip.
-# GNU make 3.81 (macOS) is enough. Overridable: PYTHON, VENV, SEED, SEEDS, ROUNDS, UV, TESTS, MUTANTS.
+# GNU make 3.81 (macOS) is enough. Overridable: PYTHON, VENV, SEED, SEEDS, SECONDS, FUZZ, ROUNDS,
+# UV, TESTS, MUTANTS.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -11,13 +12,15 @@ PYTHON ?=
 VENV ?= .venv
 UV ?= uv
 SEEDS ?= 20
+SECONDS ?= 60
+FUZZ ?=
 ROUNDS ?= 200
 TESTS ?= tests
 BIN := $(VENV)/bin
 
 # ------------------------------------------------------------------------------ use it
 
-.PHONY: help demo test check simulate mutants crashes bench lock clean
+.PHONY: help demo test check simulate mutants crashes fuzz bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +57,9 @@ crashes: $(VENV)/.dev ## kill the server and cut the power under load: ROUNDS=20
 	@$(BIN)/python -m pytest -q -m "kill or slow" $(TESTS)
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
+fuzz: $(VENV)/.fuzz ## fuzz every parser: SECONDS=60 for each, FUZZ="NAME NAME" for some
+	@$(BIN)/python -m tests.fuzz $(SECONDS) $(FUZZ)
+
 bench: $(VENV)/.dev ## measure this machine
 	@test -f bench/__main__.py || { echo "No benchmark has been written yet." >&2; exit 1; }
 	@$(BIN)/python -m bench
@@ -72,6 +78,7 @@ lock: ## renew requirements/*.txt from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) --no-deps --group demo -o requirements/demo.txt
+	$(LOCK) --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | \
 		$(LOCK) - -o requirements/build.txt
 
@@ -131,6 +138,11 @@ $(VENV)/.runtime: $(VENV)/.made requirements/build.txt requirements/runtime.txt 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	@echo "Installing what the checks need, by hash."
 	@$(PIP_INSTALL) $(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
+	@echo "Installing what fuzzing needs, by hash."
+	@$(PIP_INSTALL) $(LOCKED) -r requirements/fuzz.txt
 	@touch $@
 
 # Published as source only, so it is built here, by the locked backend, without its dependencies.

@@ -3,6 +3,7 @@
 Drivers are imported where they are chosen, so that a command loads only what it uses.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 STORE_URLS: Final = (
     "use sqlite:///./file.db, sqlite:////absolute/file.db, dynamodb://table?region=… or memory:"
 )
+
+_TABLE: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+"""What DynamoDB takes for a name: no user, password or port can be meant by it."""
 
 LIVE_KEY: Final = "live_key"
 """The switch that lets a key be used which bills real customers."""
@@ -82,9 +86,8 @@ def _open_sqlite(path: Path, *, create: bool) -> Store:
 
 def _open_dynamodb(url: str) -> Store:
     """The store in a table that a deployment has made. The region may come from the environment."""
-    parts = urlsplit(url)
-    asked = parse_qs(parts.query, keep_blank_values=True)
-    if not parts.hostname or parts.path or parts.fragment or not {"region"}.issuperset(asked):
+    table, asked = _table_and_options(url)
+    if not _TABLE.fullmatch(table) or not {"region"}.issuperset(asked):
         raise InvalidSetting(f"store {url!r} names no table; {STORE_URLS}")
     try:
         from tallystick.stores.dynamodb import DynamoStore  # noqa: PLC0415
@@ -92,12 +95,22 @@ def _open_dynamodb(url: str) -> Store:
         raise InvalidSetting("a DynamoDB store needs boto3: install tallystick[aws]") from None
 
     return DynamoStore.connect(
-        parts.netloc,
+        table,
         region=asked.get("region", [""])[0],
         incarnation=new_incarnation(),
         writer=secrets.token_hex(8),
         chance=secrets.SystemRandom().random,
     )
+
+
+def _table_and_options(url: str) -> tuple[str, dict[str, list[str]]]:
+    """('', …) for a URL that is more than a table and its options, or none at all."""
+    try:
+        parts = urlsplit(url)
+        options = parse_qs(parts.query, keep_blank_values=True)
+    except ValueError:
+        return "", {}
+    return ("" if parts.path or parts.fragment else parts.netloc), options
 
 
 def new_incarnation() -> str:
