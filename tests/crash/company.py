@@ -32,6 +32,10 @@ from tests.http.served import PROGRAM
 
 STRIPE_KEY = "sk_test_crash"
 PATIENCE_SECONDS = 120
+SENDING = "/v1/billing/meter_events"
+MISFORTUNE = {"error_before": 0.03, "error_after": 0.03, "drop_before": 0.03, "drop_after": 0.05}
+"""What becomes of a request at the sandbox on a bad day, and how often."""
+
 HOURLY: Mapping[str, str] = dict.fromkeys(METERS, HOUR_METER.name)
 
 
@@ -109,9 +113,20 @@ class Sandbox:
             )
 
     def set_clock(self, at: int) -> None:
+        self._order("POST", "clock", {"now": at // SECOND})
+
+    def misbehave(self) -> None:
+        """Fail, before and after the effect, and lose answers, as a bad day would."""
+        for kind, share in MISFORTUNE.items():
+            self._order("POST", "faults", {"kind": kind, "probability": share, "path": SENDING})
+
+    def behave(self) -> None:
+        self._order("DELETE", "faults", {})
+
+    def _order(self, method: str, path: str, order: Mapping[str, object]) -> None:
         host = urlsplit(self.url).netloc
         connection = HTTPConnection(host, timeout=PATIENCE_SECONDS)
-        connection.request("POST", "/_sandbox/clock", json.dumps({"now": at // SECOND}))
+        connection.request(method, f"/_sandbox/{path}", json.dumps(order))
         response = connection.getresponse()
         text = response.read()
         connection.close()

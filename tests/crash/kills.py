@@ -4,8 +4,8 @@ A world is one company, one file and one sandbox; it lives through some rounds. 
 two servers start on the file, clients report, each server is killed with SIGKILL at a moment that
 the seed draws (some while they still start), and a copy of the files is looked at, so that the
 next server is the one that has to recover them. Each start seals and publishes what is due, so
-that kills meet the hourly pass too. At a world's end the servers drain, time passes until all is
-confirmed, and reconcile must find nothing.
+that kills meet the hourly pass too, and the sandbox fails and loses answers meanwhile. At a world's
+end the servers drain, time passes until all is confirmed, and reconcile must find nothing.
 """
 
 import shutil
@@ -146,6 +146,7 @@ class World:
         found = self.looked_at()
         if code:
             found.wrong.append(f"told to end it exited with {code}: {served.said}")
+        self.sandbox.behave()
         begun, published = now_by_the_clock(), 0
         for step in STEPS:
             with self._app(begun + step) as app:
@@ -199,6 +200,7 @@ def live_a_world(seed: str, rounds: int) -> Tally:
     now = now_by_the_clock()
     with TemporaryDirectory(prefix="crash-") as place, running_sandbox() as sandbox:
         sandbox.set_up(now)
+        sandbox.misbehave()
         key = opened_company(Path(place), now)
         world = World(Path(place), sandbox, Random(seed), Load(seed, now), key)
         while tally.rounds < rounds and tally.found.is_clean:
