@@ -56,6 +56,7 @@ class Settings:
     stripe_webhook_secrets TALLYSTICK_STRIPE_WEBHOOK_SECRET, or the file …_FILE names: one or
                            several, between blanks or commas
     auto_onboard           TALLYSTICK_AUTO_ONBOARD: make a tenant when its first report comes
+    lago_refuse_duplicates TALLYSTICK_LAGO_REFUSE_DUPLICATES: 422 for a used transaction_id
     grace                  TALLYSTICK_GRACE: how long after an hour's end it is sealed (5m)
     checkpoint_key         TALLYSTICK_CHECKPOINT_KEY, or the file …_KEY_FILE names: signs them
     checkpoint_copy        TALLYSTICK_CHECKPOINT_COPY: a file that each one's line is added to
@@ -73,6 +74,7 @@ class Settings:
     stripe_api_base: str = ""
     stripe_webhook_secrets: tuple[Secret, ...] = ()
     auto_onboard: bool = False
+    lago_refuse_duplicates: bool = False
     grace: int = 5 * MINUTE
     checkpoint_key: Secret | None = None
     checkpoint_copy: str = ""
@@ -94,6 +96,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         stripe_api_base=_api_base(found, f"{PREFIX}STRIPE_API_BASE"),
         stripe_webhook_secrets=_webhook_secrets(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET"),
         auto_onboard=_flag(found, f"{PREFIX}AUTO_ONBOARD"),
+        lago_refuse_duplicates=_flag(found, f"{PREFIX}LAGO_REFUSE_DUPLICATES"),
         grace=_grace(found, f"{PREFIX}GRACE"),
         checkpoint_key=_secret(found, f"{PREFIX}CHECKPOINT_KEY"),
         checkpoint_copy=found.get(f"{PREFIX}CHECKPOINT_COPY", "").strip(),

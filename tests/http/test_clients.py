@@ -24,6 +24,7 @@ from openmeter.models import (
 
 from tallystick.bootstrap import open_store
 from tallystick.entrypoints.cli import main
+from tallystick.entrypoints.http.lago_reading import NO_CURRENCY
 from tests.http.served import Served, serving
 
 
@@ -32,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One server for all clients; each test has a tenant of its own."""
     folder: Path = tmp_path_factory.mktemp("served")
     url = f"sqlite:///{folder / 'tally.db'}"
-    for tenant in ("open", "batch", "lago", "cloud", "asked"):
+    for tenant in ("open", "batch", "lago", "cloud", "asked", "asked_by_lago"):
         assert main(["tenants", "add", tenant, "--store", url]) == 0
     assert main(["meters", "add", "requests", "--store", url]) == 0
     with serving(folder) as running:
@@ -216,6 +217,37 @@ def test_lago_sends_events_and_repeats_them(served: Served, lago: LagoClient):
     assert (first.transaction_id, first.timestamp) == ("one", "2026-01-31T10:30:00.000Z")
     assert first.properties == {"quantity": "2.5", "region": "eu"}
     assert str(total(served, "lago")) == "3.5"
+
+
+def test_lago_finds_an_event(served: Served, lago: LagoClient):
+    sent = lago.events.create(lago_event("find/me", "7"))
+
+    assert lago.events.find("find%2Fme") == sent
+    with pytest.raises(LagoApiError, match="404"):
+        lago.events.find("never was")
+
+
+def test_lago_reads_the_current_usage(served: Served, lago: LagoClient):
+    event = lago_event("now", "4.5").copy(
+        update={"external_subscription_id": "asked_by_lago", "timestamp": None}
+    )
+    lago.events.create(event)
+    lago.events.create(event)
+
+    usage = lago.customers.current_usage("asked_by_lago", "asked_by_lago")
+    (one,) = [c for c in usage.charges_usage if c.billable_metric.code == "requests"]
+
+    assert (one.units, one.events_count, one.billable_metric.aggregation_type) == (
+        "4.5",
+        1,
+        "sum_agg",
+    )
+    assert (usage.amount_cents, usage.currency) == (0, NO_CURRENCY)
+    assert usage.from_datetime < usage.to_datetime
+    with pytest.raises(LagoApiError, match="404"):
+        lago.customers.current_usage("asked_by_lago", "lago")
+    with pytest.raises(LagoApiError, match="404"):
+        lago.customers.current_usage("nobody", "nobody")
 
 
 def test_lago_understands_our_refusals(served: Served, lago: LagoClient):

@@ -60,7 +60,7 @@ def test_every_command_prints_what_the_page_says(tmp_path: Path):
 def test_the_page_names_every_problem_scope_and_route():
     assert [kind for kind in TITLES if f"`{kind}`" not in PAGE] == []
     assert [scope for scope in Scope if f"| `{scope}` |" not in PAGE] == []
-    assert [route.path for route in ROUTES if route.path not in PAGE] == []
+    assert [r.path_format for r in ROUTES if r.path_format not in PAGE] == []
 
 
 def test_the_page_states_the_limits_that_hold():

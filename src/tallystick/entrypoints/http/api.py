@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tallystick.entrypoints.dashboard.site import dashboard_routes
+from tallystick.entrypoints.http.auditing import list_overrides
 from tallystick.entrypoints.http.books import (
     get_lineage,
     get_usage,
@@ -24,6 +25,7 @@ from tallystick.entrypoints.http.books import (
 from tallystick.entrypoints.http.events import post_events, post_lago_batch
 from tallystick.entrypoints.http.failing import FAILURES, problem_for
 from tallystick.entrypoints.http.health import healthz, readyz
+from tallystick.entrypoints.http.lago_reading import find_lago_event, get_current_usage
 from tallystick.entrypoints.http.listings import list_events
 from tallystick.entrypoints.http.mappings import (
     get_mapping,
@@ -63,6 +65,8 @@ ROUTES: Final = (
     Route("/api/v1/events", post_events, methods=["POST"]),
     Route("/api/v1/events", list_events, methods=["GET"]),
     Route("/api/v1/events/batch", post_lago_batch, methods=["POST"]),
+    Route("/api/v1/events/{transaction_id:path}", find_lago_event, methods=["GET"]),
+    Route("/api/v1/customers/{customer}/current_usage", get_current_usage, methods=["GET"]),
     Route("/api/v1/meters", list_meters, methods=["GET"]),
     Route("/api/v1/meters", create_meter, methods=["POST"]),
     Route("/api/v1/meters/{meter}", get_meter, methods=["GET"]),
@@ -92,6 +96,7 @@ ROUTES: Final = (
     Route("/api/v1/pause", pause, methods=["POST"]),
     Route("/api/v1/resume", resume, methods=["POST"]),
     Route("/webhooks/stripe", post_stripe, methods=["POST"]),
+    Route("/api/v1/audit", list_overrides, methods=["GET"]),
     Route("/openapi.json", get_openapi, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),

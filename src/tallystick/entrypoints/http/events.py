@@ -20,7 +20,13 @@ from tallystick.entrypoints.http.answers import (
 )
 from tallystick.entrypoints.http.bodies import read_lines, read_whole
 from tallystick.entrypoints.http.counting import GROUP_MAX, Outcomes, Uncountable
-from tallystick.entrypoints.http.lago import lago_event, lago_fields, lago_refusal
+from tallystick.entrypoints.http.lago import (
+    lago_event,
+    lago_fields,
+    lago_refusal,
+    repeated,
+    taken,
+)
 from tallystick.entrypoints.http.problems import Problem
 from tallystick.entrypoints.http.reading import (
     BATCH_MAX,
@@ -96,6 +102,7 @@ async def _whole(request: Request, read: Callable[[bytes], Sent]) -> Response:
         is_small = len(body) <= INLINE_BYTES
         sent = read(body) if is_small else await service.in_thread(lambda: read(body))
         _check_lago_batch(sent)
+        await _check_repeated(service, sent)
         outcomes = await _counted(service, sent, strict=is_strict)
         if sent.shape is Shape.EVENTS or receipts:
             return answer(outcomes, Counter(map(kind_of, outcomes)), receipts=receipts)
@@ -122,6 +129,17 @@ async def _counted(service: Service, sent: Sent, *, strict: bool) -> Outcomes:
 def _check_lago_batch(sent: Sent) -> None:
     if sent.shape is Shape.LAGO_BATCH and not sent.reports:
         raise lago_refusal("no_events", "/events is empty; send at least one event")
+
+
+async def _check_repeated(service: Service, sent: Sent) -> None:
+    """By a setting, as Lago's own server does: nothing of a request with a used id is stored. Of
+    two requests at one instant that bring the same new id, both may be taken; it counts once."""
+    if sent.shape is Shape.EVENTS or not service.app.settings.lago_refuse_duplicates:
+        return
+    events = service.app.store.events
+    found = await service.in_thread(lambda: repeated(sent.reports, events))
+    if found:
+        raise taken(found, is_single=sent.shape is Shape.LAGO)
 
 
 async def _lago_answer(service: Service, sent: Sent, outcomes: Sequence[Outcome]) -> Response:

@@ -13,7 +13,9 @@ from starlette.routing import Route
 from tallystick import __version__
 from tallystick.domain.api_key import Scope
 from tallystick.entrypoints.http import (
+    auditing,
     books,
+    lago_reading,
     listings,
     mappings,
     meters,
@@ -59,6 +61,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         scope=Scope.INGEST, query=SENT, body_types=(JSON,), refusals=(422,)
     ),
     "list_events": Operation(scope=READ, query=listings.PARAMETERS),
+    "find_lago_event": Operation(scope=READ, query=lago_reading.FINDING),
+    "get_current_usage": Operation(scope=READ, query=lago_reading.USAGE),
+    "list_overrides": Operation(scope=READ, query=auditing.PARAMETERS),
     "list_meters": Operation(scope=READ, query=meters.LISTING),
     "create_meter": Operation(
         scope=ADMIN, body=meters.NewMeter, body_types=(JSON,), answers=(201,), refusals=(409,)
@@ -151,7 +156,7 @@ def document(routes: tuple[Route, ...]) -> dict[str, object]:
     paths: dict[str, dict[str, object]] = {}
     for route in routes:
         for method in sorted((route.methods or set()) - {"HEAD"}):
-            paths.setdefault(route.path, {})[method.lower()] = _operation(route)
+            paths.setdefault(route.path_format, {})[method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
