@@ -26,7 +26,7 @@ def checked_url(url: str, *, allow_http: bool) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ValueError(f"the service's URL cannot be read: {error}") from None
-    if not host or parts.username or parts.query or parts.fragment:
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("the service's URL must be such as https://tallystick.example.com")
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
     if not is_safe and not (allow_http and parts.scheme == "http"):

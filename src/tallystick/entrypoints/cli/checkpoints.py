@@ -124,8 +124,8 @@ def new_key(
     """
     private, public = new_key_pair()
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-        with os.fdopen(handle, "w", encoding="ascii") as written:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+        with os.fdopen(descriptor, "w", encoding="ascii") as written:
             written.write(private)
     except OSError as error:
         raise InvalidSetting(f"{file}: cannot be written: {error.strerror}") from error
@@ -159,7 +159,8 @@ def _append(app: App, found: Taken) -> None:
     if not path:
         return
     try:
-        with Path(path).open("a", encoding="utf-8") as file:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, OWNER_ONLY)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.write(f"{_text_of(found)}\n")
             file.flush()
             os.fsync(file.fileno())

@@ -27,7 +27,7 @@ from tallystick.entrypoints.http.service import service_of
 from tallystick.stages.querying import Query, Row, Size, ask
 
 SUBJECT: Final = "subject"
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 PARAMETERS: Final = (
     "clientId",
     "filterGroupBy",
@@ -177,7 +177,8 @@ def csv_answer(query: Query, rows: Iterable[Row]) -> Response:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     subject = ("subject",) if query.by_tenant else ()
-    writer.writerow(("window_start", "window_end", *subject, *query.by, "value"))
+    by = map(_cell, query.by)
+    writer.writerow(("window_start", "window_end", *subject, *by, "value"))
     for row in rows:
         tenant = (_cell(row.tenant),) if query.by_tenant else ()
         group = (_cell(value or "") for _, value in row.group)

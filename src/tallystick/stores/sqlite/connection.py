@@ -5,9 +5,10 @@ what to do. Statements of several parts run one by one, since the driver stops a
 returns a row.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ READER_CACHE: Final = "PRAGMA cache_size = -8192"
 CHECKPOINT_PAGES: Final = 4_000
 WRITE_AHEAD: Final = "PRAGMA journal_mode = wal"
 SWITCH_RETRY_MS: Final = 5
+OWNER_ONLY: Final = 0o600
 
 Refusal = Callable[[], StoreUnavailable]
 """Makes the error for each call that is refused: one error must not be raised by two threads."""
@@ -62,6 +64,8 @@ def open_writer(
 ) -> apsw.Connection:
     """A connection that may write; a commit on it is on stable storage when it returns."""
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    if create:
+        make_private(path)
     db = _open(path, flags, vfs, busy_timeout_ms)
     if _journal_mode(db, busy_timeout_ms) != "wal":
         db.close()
@@ -73,6 +77,13 @@ def open_writer(
     db.execute(WRITER_CACHE)
     db.wal_autocheckpoint(CHECKPOINT_PAGES)
     return db
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that its owner alone may read, where there is none; SQLite's files beside
+    it get the same permissions. Where that fails, opening it says why."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
 
 
 def _journal_mode(db: apsw.Connection, busy_timeout_ms: int) -> str:

@@ -15,6 +15,7 @@ from tallystick.stores.sqlite.checkpoints import SqliteCheckpoints
 from tallystick.stores.sqlite.connection import (
     BUSY_TIMEOUT_MS,
     Readers,
+    make_private,
     open_writer,
     translated,
 )
@@ -119,6 +120,7 @@ class SqliteStore:
             raise StoreUnavailable(f"the file {path} exists: name another for the backup")
         partial = path.with_name(f"{path.name}.partial")
         partial.unlink(missing_ok=True)
+        make_private(partial)
         with self._readers.snapshot() as source, translated(partial):
             target = apsw.Connection(str(partial.absolute()))
             try:
