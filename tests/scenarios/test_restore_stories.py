@@ -3,6 +3,11 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
+from tallystick.domain.instant import format_instant
+from tallystick.domain.meter import Span
+from tallystick.stages.publishing import PAUSE, RESTORED
 from tallystick.stages.restoring import adopt, begin
 from tests.scenarios.story import WHO, story
 
@@ -33,3 +38,48 @@ def test_what_the_lost_copy_sent_is_not_added_again_when_it_is_reported_after_th
 
         assert told.at_stripe("acme", "used", *MONTH) == Decimal(5)
         assert told.discrepancies() == []
+
+
+@pytest.mark.parametrize("window", ["hour", None])
+def test_an_hour_that_only_the_lost_copy_filled_pauses_its_tenant_where_it_would_be_billed_besides(
+    window: str | None,
+) -> None:
+    """A meter over the period: the restored copy seals the same growth into another hour."""
+    with story("2026-01-10T00:00:00Z") as told:
+        told.tenant("acme")
+        told.meter("used", span=Span.PERIOD)
+        told.subscribes("acme", "used", anchor="2026-01-01T00:00:00Z", window=window)
+        copy = told.store.copy()  # type: ignore[attr-defined]
+        told.jump("2026-01-10T00:30:00Z")
+        told.report("acme", "2026-01-10T00:10:00Z", 2, key="sent by the lost copy")
+        told.until("2026-01-10T02:10:00Z")
+        told.store = copy
+        told.intake = told.intake_anew()
+        told.report("acme", "2026-01-10T00:10:00Z", 2, key="sent by the lost copy")
+        begin(copy, "second life", replace(WHO, at=told.clock.now()))
+        told.days_later(3)
+        audit = replace(WHO, at=told.clock.now())
+        done = adopt(copy, told.publisher, told.clock.now(), audit, limits=told.limits)
+
+        told.days_later(4)
+
+        ((tenant, slot),) = done.forgotten
+        assert (tenant, format_instant(slot.start)) == ("acme", "2026-01-10T00:00:00Z")
+        assert f"{PAUSE}:acme" in copy.catalog.switches()
+        assert told.at_stripe("acme", "used", *MONTH) == Decimal(2)
+
+
+def test_a_restore_that_lost_nothing_pauses_nobody() -> None:
+    with story("2026-01-10T00:00:00Z") as told:
+        told.tenant("acme")
+        told.meter("used", span=Span.PERIOD)
+        told.subscribes("acme", "used", anchor="2026-01-01T00:00:00Z")
+        told.report("acme", "2026-01-10T00:00:00Z", 2)
+        told.until("2026-01-10T05:10:00Z")
+        begin(told.store, "second life", replace(WHO, at=told.clock.now()))
+        audit = replace(WHO, at=told.clock.now())
+
+        done = adopt(told.store, told.publisher, told.clock.now(), audit, limits=told.limits)
+
+        assert done.forgotten == ()
+        assert told.store.catalog.switches().keys() == {RESTORED}

@@ -11,19 +11,25 @@ from dataclasses import dataclass
 from tallystick.domain.errors import PublisherUnavailable
 from tallystick.domain.instant import format_instant, parse_instant
 from tallystick.domain.publication import Limits
-from tallystick.domain.slot import Mode, reading_group
+from tallystick.domain.slot import Mode, Slot, SlotKey, reading_group
 from tallystick.ports import Due, Override, Publisher, Store
 from tallystick.stages.adopting import adopt_group
-from tallystick.stages.publishing import ADOPTING, RESTORED
+from tallystick.stages.forgotten import forgotten
+from tallystick.stages.publishing import ADOPTING, PAUSE, RESTORED
 from tallystick.stages.recounting import pages
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """How many slots were compared, and how many held something else than the copy said."""
+    """How many slots were compared, and how many held something else than the copy said.
+
+    `forgotten` are hours, with the tenant that was paused for each, that hold what only the lost
+    store knew, and that no later Entry would correct.
+    """
 
     compared: int
     changed: int
+    forgotten: tuple[tuple[str, SlotKey], ...] = ()
 
 
 def begin(store: Store, incarnation: str, audit: Override) -> None:
@@ -63,7 +69,8 @@ def adopt(
     """Compare every open slot with the provider, adopt its total, and let publishing go on.
 
     Raises PublisherUnavailable where it is too early, or a slot could not be read: publishing
-    then stays off. Slots that only the lost copy knew are compared when they come up again.
+    then stays off. Slots that only the lost copy knew are compared when they come up again; where
+    they would not, the tenant is paused.
     """
     quiet = quiet_from(store, publisher, limits)
     if now < quiet:
@@ -71,15 +78,19 @@ def adopt(
             "the provider's totals may not show yet what was sent last: publishing stays off; "
             f"run restore again from {format_instant(quiet)} on"
         )
-    compared = changed = 0
+    compared, changed = 0, list[Slot]()
     for group in _open_groups(store, publisher, now):
         readings = publisher.totals([one.slot for one in group])
         if not readings:
             raise PublisherUnavailable(f"{group[0].slot.key} could not be read; try again")
         compared += len(group)
-        changed += len(adopt_group(store, group, readings[0].total, now))
+        changed += adopt_group(store, group, readings[0].total, now)
+    left = tuple(forgotten(store, publisher, now, frozenset(slot.key for slot in changed)))
+    for tenant in sorted({tenant for tenant, _ in left}):
+        why = "the provider holds hours that only the lost store knew"
+        store.catalog.switch(f"{PAUSE}:{tenant}", why, audit)
     store.catalog.switch(ADOPTING, None, audit)
-    return Adopted(compared, changed)
+    return Adopted(compared, len(changed), left)
 
 
 def _open_groups(store: Store, publisher: Publisher, now: int) -> list[list[Due]]:

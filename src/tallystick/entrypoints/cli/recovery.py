@@ -82,7 +82,9 @@ def restore(
         limits = replace(Limits(), summary_lag=_lag(lag))
         done = adopt(app.store, app.publisher, app.clock.now(), line, limits=limits)
     say(f"Compared {done.compared} slots; {done.changed} held something else than the copy said.")
-    return CLEAN
+    for tenant, slot in done.forgotten:
+        say(f"{tenant} is paused: {slot} holds what only the lost store knew. Take it out there.")
+    return NEEDS_A_PERSON if done.forgotten else CLEAN
 
 
 def _lag(text: str) -> int:
