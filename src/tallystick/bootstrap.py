@@ -176,6 +176,20 @@ def back_up(store: Store, target: Path) -> None:
     store.backup_to(target)
 
 
+def file_of(store: Store) -> Path | None:
+    """The file that a store is in; None where it is in none."""
+    from tallystick.stores.sqlite import SqliteStore  # noqa: PLC0415
+
+    return store.path if isinstance(store, SqliteStore) else None
+
+
+def faults_in_file(store: Store) -> tuple[str, ...]:
+    """What is wrong with a store's file, every page of it read; nothing for one without a file."""
+    from tallystick.stores.sqlite import SqliteStore  # noqa: PLC0415
+
+    return store.integrity_check() if isinstance(store, SqliteStore) else ()
+
+
 def clock_at(at: int | None) -> Clock:
     """The system's clock, or one that stands at the given instant."""
     return SystemClock() if at is None else FixedClock(at)

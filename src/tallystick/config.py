@@ -3,7 +3,7 @@
 import getpass
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -108,6 +108,32 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         embed_origins=_origins(found, f"{PREFIX}EMBED_ORIGINS"),
         user=_user(),
     )
+
+
+class _Asked(Mapping[str, str]):
+    """An environment that remembers what was asked of it."""
+
+    def __init__(self, found: Mapping[str, str]) -> None:
+        self._found = found
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The variables that look like a setting of ours and are none: a misspelt one has no effect."""
+    asked = _Asked(os.environ if environment is None else environment)
+    read_settings(asked)
+    ours = {name for name in asked if name.startswith(PREFIX)}
+    return tuple(sorted(ours - asked.names))
 
 
 def parse_duration(text: str) -> int:

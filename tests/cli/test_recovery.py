@@ -1,8 +1,7 @@
-"""`backup`, `restore` and `doctor`: a copy, opening one safely, and whether all is in order."""
+"""`backup` and `restore`: a copy, and opening one safely."""
 
 import pytest
 
-from tallystick.sandbox import Fault
 from tests.cli.billing import AFTER_TEN, EVENING, NEXT_MONTH, onboard
 
 WHY = ("--why", "the disk is gone")
@@ -91,53 +90,3 @@ def test_a_lag_that_is_no_duration_is_refused(lost):
     ran = lost.at("2026-09-01T12:30:00Z", "restore", *WHY, "--lag", "soon")
 
     assert (ran.code, "--lag" in ran.err) == (2, True)
-
-
-def findings(billing, at: str = EVENING) -> dict[object, object]:
-    rows = billing.at(at, "doctor", "--json").rows
-    return {row["subject"]: row["finding"] for row in rows}
-
-
-def test_a_store_in_order_is_in_order(billing):
-    ran = billing.at(EVENING, "doctor")
-
-    assert (ran.code, ran.err) == (0, "Everything is in order.\n")
-
-
-def test_the_doctor_names_what_is_not_in_order(billing, write):
-    billing.run("tenants", "add", "globex")
-    billing.run("pause", *WHY)
-    billing.run("import", write("bad.ndjson", "{}\n"))
-
-    found = findings(billing)
-
-    assert found == {
-        "pause": "publishing is paused",
-        "globex": "no mapping: its usage is held",
-        "dead letters": "reports wait",
-    }
-    assert billing.run("doctor").code == 1
-
-
-def test_the_doctor_names_a_period_that_starts_inside_an_hour(run, shop, tmp_path):
-    billing = onboard(run, shop, tmp_path)
-    anchored = ("tenants", "add", "late", "--anchor", "2026-09-01T10:17:23Z")
-    billing.at("2026-09-01T00:00:00Z", *anchored)
-    target = ("--stripe-customer", "cus_late", "--event-name", "api_calls")
-    billing.run("mappings", "add", "late", "api_calls", *target)
-
-    assert "inside a UTC hour" in str(findings(billing)["late/api_calls"])
-
-
-def test_the_doctor_says_that_stripe_refuses_the_key_or_is_away_or_that_there_is_none(
-    billing, monkeypatch
-):
-    billing.shop.sandbox.add_fault(Fault(kind="outage"))
-    assert "cannot be read now" in str(findings(billing)["provider"])
-
-    billing.shop.sandbox.clear_faults()
-    billing.shop.sandbox.grant("sk_test_commands", ["rak_customer_read"])
-    assert "rak_event_read" in str(findings(billing)["provider"])
-
-    monkeypatch.delenv("TALLYSTICK_STRIPE_API_KEY")
-    assert "there is no key" in str(findings(billing)["provider"])
