@@ -4,11 +4,16 @@ it is told, request by request."""
 import gzip
 import json
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tallystick.client import Answer, Client, Limits, Transport, Unanswered
+
+LOST = "stored, and the answer lost"
+CUT = "cut before it was stored"
+PROBLEM = "urn:tallystick:problem:"
 
 QUICK = Limits(
     linger_seconds=0,
@@ -21,9 +26,13 @@ QUICK = Limits(
 PATIENCE = 60.0
 """Far more than anything here takes: a test that waits so long has failed."""
 
-LOST = "stored, and the answer lost"
-CUT = "cut before it was stored"
-PROBLEM = "urn:tallystick:problem:"
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for it, and fail where it does not come."""
+    ends = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < ends, "it never came"
+        time.sleep(0.001)
 
 
 def problem(status: int, kind: str, *places: int, **headers: str) -> Answer:
@@ -34,9 +43,13 @@ def problem(status: int, kind: str, *places: int, **headers: str) -> Answer:
 
 class FakeService:
     """`script` says what happens to the requests in order; after it all goes well. `poison` are
-    keys for which it refuses a whole request. `counted` holds each key once, with its event."""
+    keys for which it refuses a whole request, and one of more than `events_max` takes it too long.
+    `counted` holds each key once, with its event."""
 
-    def __init__(self, *script: object, poison: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, *script: object, poison: frozenset[str] = frozenset(), events_max: int = 10**6
+    ) -> None:
+        self.events_max = events_max
         self.script = deque(script)
         self.poison = poison
         self.counted: dict[str, dict[str, object]] = {}
@@ -63,6 +76,8 @@ class FakeService:
             raise fault
         if isinstance(fault, Answer):
             return fault
+        if len(events) > self.events_max:
+            raise Unanswered("too slow")
         if any(event["key"] in self.poison for event in events):
             return problem(400, "unreadable")
         answer = self._counted(events)

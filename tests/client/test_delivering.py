@@ -11,7 +11,7 @@ import pytest
 
 from tallystick.client import Answer, Limits
 from tallystick.client.spool import REJECTED
-from tests.client.service import CUT, LOST, PATIENCE, QUICK, FakeService, problem
+from tests.client.service import CUT, LOST, PATIENCE, QUICK, FakeService, problem, until
 
 SLOW = replace(QUICK, backoff_first_seconds=3_600, backoff_max_seconds=3_600, denied_seconds=3_600)
 """No second attempt on its own."""
@@ -108,8 +108,7 @@ def test_flush_does_not_sit_out_a_backoff(spool):
     service = FakeService(CUT)
     client = service.client(spool, limits=SLOW)
     client.record("acme", "tokens")
-    while not client.stats.failures:
-        assert not client.flush(0.01) or client.stats.failures
+    until(lambda: client.stats.failures)
 
     assert client.flush(PATIENCE)
     assert client.close(PATIENCE)
@@ -123,6 +122,16 @@ def test_flush_tells_when_the_service_has_not_taken_all(spool):
     assert not client.flush(0.05)
     assert client.stats.waiting == 1
     client.close(0.05)
+
+
+def test_a_request_that_is_too_much_is_sent_in_smaller_ones(spool):
+    service = FakeService(events_max=13)
+    together = replace(QUICK, linger_seconds=3_600, interval_seconds=3_600)
+    with service.client(spool, limits=together) as client:
+        keys = {client.record("acme", "tokens") for _ in range(100)}
+        until(lambda: client.flush(0.01))
+
+    assert set(service.counted) == keys
 
 
 # ── What the service will never take ──────────────────────────────────────────────────────────────
@@ -196,12 +205,48 @@ def test_what_one_client_spooled_the_next_one_sends(tmp_path):
 
     service = FakeService()
     with service.client(tmp_path) as heir:
-        while len(service.counted) < 7:
-            heir.flush(0.01)
+        heir.flush(0)
+        until(lambda: heir.stats.delivered == 7)
 
     assert set(service.counted) == keys
     assert (heir.stats.adopted, heir.stats.delivered, heir.stats.recorded) == (7, 7, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def synced(monkeypatch) -> set[int]:
+    """The inodes of what was synced."""
+    found, fsync = set[int](), os.fsync
+
+    def note(descriptor):
+        found.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return found
+
+
+def test_nothing_is_synced_while_the_service_answers(tmp_path, synced):
+    with FakeService().client(tmp_path) as client:
+        for _ in range(20):
+            client.record("acme", "tokens")
+            assert client.flush(PATIENCE)
+
+    assert not synced
+
+
+def test_from_the_first_failure_on_every_file_is_synced_with_its_folder(tmp_path, synced):
+    client = FakeService(*[CUT] * 1_000).client(tmp_path, limits=replace(SLOW, batch_events=2))
+    client.record("acme", "tokens")
+    until(lambda: client.stats.failures)
+    for _ in range(9):
+        client.record("acme", "tokens")
+    until(lambda: not client._live.traffic.buffer)
+    waiting = {path.stat().st_ino for path in tmp_path.glob("*.events")}
+
+    until(lambda: waiting | {tmp_path.stat().st_ino} <= synced)
+    assert len(waiting) >= 5
+    client.close(PATIENCE)
 
 
 def test_damage_in_the_spool_is_told_and_costs_only_its_own_lines(tmp_path, caplog):
@@ -214,8 +259,8 @@ def test_damage_in_the_spool_is_told_and_costs_only_its_own_lines(tmp_path, capl
 
     service = FakeService()
     with caplog.at_level(logging.ERROR), service.client(tmp_path) as heir:
-        while heir.stats.delivered < 2:
-            heir.flush(0.01)
+        heir.flush(0)
+        until(lambda: heir.stats.delivered == 2)
 
     assert set(service.counted) == set(keys[:2])
     assert heir.stats.damaged == 1
@@ -230,12 +275,13 @@ def test_a_spool_that_is_full_leaves_events_in_memory_and_a_full_memory_drops_th
     service.gate.clear()
     limits = replace(QUICK, spool_bytes=2_000, memory_bytes=20_000, batch_events=5)
     client = service.client(tmp_path, limits=limits)
+
+    def one_more():
+        return client.record("acme", "tokens", dimensions={"text": "x" * 200})
+
     with caplog.at_level(logging.ERROR, "tallystick.client"):
-        while "takes no events" not in caplog.text:
-            client.record("acme", "tokens", dimensions={"text": "x" * 200})
-            time.sleep(0.001)
-        while not client.stats.dropped:
-            client.record("acme", "tokens", dimensions={"text": "x" * 200})
+        until(lambda: one_more() and "takes no events" in caplog.text)
+        until(lambda: one_more() and client.stats.dropped)
         stats = client.stats
         service.gate.set()
         assert client.close(PATIENCE)
@@ -320,10 +366,9 @@ def test_a_thread_that_a_bug_has_ended_is_started_again_and_loses_nothing(spool,
     monkeypatch.setattr("tallystick.client.live.RESTART_SECONDS", 0)
     with service.client(spool) as client:
         keys = {client.record("acme", "tokens")}
-        while not hooked:
-            time.sleep(0.001)
+        until(lambda: hooked)
         keys |= {client.record("acme", "tokens")}
-        assert client.flush(PATIENCE)
+        until(lambda: client.stats.delivered == 2)
 
     assert set(service.counted) == keys
     assert hooked[0].exc_type is ZeroDivisionError

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tallystick.bootstrap import open_store
 from tallystick.client import Client, Limits
 from tallystick.client.spool_lines import read_lines
 from tallystick.entrypoints.cli import main
-from tests.client.service import PATIENCE, QUICK
+from tests.client.service import PATIENCE, QUICK, until
 from tests.docs.test_quickstart import free_port
 from tests.http.served import serving
 
@@ -58,8 +57,8 @@ def run_client(program: str, *arguments: object) -> "subprocess.Popen[str]":
 def sent_by_heir(folder: Path, spool: Path, port: int, key: str, count: int) -> None:
     """What others left in the spool is sent by the next client there."""
     with Client(f"http://127.0.0.1:{port}", key, spool=spool, limits=QUICK) as heir:
-        while heir.stats.delivered < count:
-            heir.flush(0.05)
+        heir.flush(0)
+        until(lambda: heir.stats.delivered == count)
     assert list(spool.iterdir()) == []
 
 
@@ -68,8 +67,7 @@ def test_a_server_that_is_down_at_the_start_gets_everything_when_it_is_up(folder
         key, port = first.key, first.port
     client = Client(f"http://127.0.0.1:{port}", key, spool=folder / "spool", limits=QUICK)
     keys = [client.record("acme", "requests") for _ in range(500)]
-    while not client.stats.failures:
-        client.flush(0.01)
+    until(lambda: client.stats.failures)
     assert client.stats.delivered == 0
 
     with serving(folder, port=port):
@@ -250,7 +248,4 @@ def test_a_timer_of_the_default_limits_delivers_without_flush(folder: Path):
         service = f"http://127.0.0.1:{served.port}"
         with Client(service, served.key, spool=folder / "spool", limits=Limits()) as client:
             client.record("acme", "requests")
-            ends = time.monotonic() + PATIENCE
-            while not client.stats.delivered and time.monotonic() < ends:
-                time.sleep(0.01)
-            assert client.stats.delivered == 1
+            until(lambda: client.stats.delivered == 1)

@@ -21,7 +21,6 @@ PROBLEM: Final = "urn:tallystick:problem:"
 _COUNT: Final = re.compile(r"(\w+)=(\d{1,9})")
 _POINTER: Final = re.compile(r"/(\d{1,6})(?:/.*)?", re.DOTALL)
 _SECONDS: Final = re.compile(r"\d{1,9}")
-_DENIED: Final = frozenset({401, 403})
 _FOR_GOOD: Final = frozenset(
     {"unreadable", "idempotency-key-required", "too-large", "unsupported-content", "not-countable"}
 )
@@ -92,8 +91,6 @@ def judge(answer: Answer, count: int, *, now: float, limits: Limits) -> Verdict:
     reason = _reason(answer, kind)
     if answer.status in (429, 503) and (seconds := _retry_after(answer, now, limits)) is not None:
         return Later(reason, Patience.TOLD, seconds)
-    if answer.status in _DENIED:
-        return Later(reason, Patience.DENIED)
     if kind in _FOR_GOOD or answer.status == 413:
         return Refused(reason, _blamed(answer, count))
     if kind == "not-found" and (blamed := _blamed(answer, count)):

@@ -29,6 +29,10 @@ from tallystick.client.spool import Heritage, Segment, Spool
 from tallystick.client.traffic import Signal, Traffic
 
 ZIPPED_FROM_BYTES: Final = 2 * 1024
+TOLD_EVERY_SECONDS: Final = 10
+HALVED_AFTER: Final = frozenset({3, 6, 9})
+"""Failures in a row: perhaps the request is too much for a slow line or a service that is behind.
+Not more often, since an outage is no reason to send each event by itself later."""
 
 _KINDS: Final = (
     ("duplicate", "duplicates"),
@@ -190,6 +194,8 @@ class Sender:
                 batch.events = [event for part in parts for event in part]
                 if not self._waited(verdict, failures, batch):
                     return False
+                if failures in HALVED_AFTER:
+                    parts += _halves(parts.pop())
                 continue
             part = parts.pop()
             if isinstance(verdict, Delivered):
@@ -222,8 +228,7 @@ class Sender:
         """What is to be sent again, once those that were refused are set aside."""
         blamed = refused.blamed or (frozenset({0}) if len(events) == 1 else frozenset())
         if not blamed:
-            half = len(events) // 2
-            return [events[half:], events[:half]]
+            return _halves(events)
         self._set_aside([events[index] for index in sorted(blamed)], refused.reason)
         self._traffic.counts.add(rejected=len(blamed))
         rest = [event for index, event in enumerate(events) if index not in blamed]
@@ -270,8 +275,9 @@ class Sender:
             if left <= 0:
                 return False
             began = time.monotonic()
-            signal = self._traffic.sender.linger(min(seconds, left))
+            signal = self._traffic.sender.linger(min(seconds, left, TOLD_EVERY_SECONDS))
             seconds -= time.monotonic() - began
+            self._tell()
             if signal is not None and later.patience is Patience.BACKOFF:
                 break
         return self._traffic.seconds_left > 0
@@ -320,3 +326,9 @@ class Sender:
             _log.error("The spool %s cannot be written: %s", self._spool.folder, error)
             return False
         return True
+
+
+def _halves(events: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """The second half and the first, which comes next; one event stays as it is."""
+    half = len(events) // 2
+    return [part for part in (events[half:], events[:half]) if part]
