@@ -94,7 +94,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         store=found.get(f"{PREFIX}STORE") or DEFAULT_STORE,
         stripe_api_key=_secret(found, f"{PREFIX}STRIPE_API_KEY"),
         stripe_api_base=_api_base(found, f"{PREFIX}STRIPE_API_BASE"),
-        stripe_webhook_secrets=_webhook_secrets(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET"),
+        stripe_webhook_secrets=_each(_secret(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET")),
         auto_onboard=_flag(found, f"{PREFIX}AUTO_ONBOARD"),
         lago_refuse_duplicates=_flag(found, f"{PREFIX}LAGO_REFUSE_DUPLICATES"),
         grace=_grace(found, f"{PREFIX}GRACE"),
@@ -161,11 +161,11 @@ def _secret(found: Mapping[str, str], name: str) -> Secret | None:
     return Secret(text)
 
 
-def _webhook_secrets(found: Mapping[str, str], name: str) -> tuple[Secret, ...]:
+def _each(found: Secret | None) -> tuple[Secret, ...]:
     """Stripe gives every endpoint a secret of its own, and two while one is being replaced."""
-    named = _secret(found, name)
-    texts = re.split(r"[\s,]+", named.reveal()) if named is not None else []
+    texts = re.split(r"[\s,]+", found.reveal()) if found is not None else []
     if not all(_WEBHOOK_SECRET.fullmatch(text) for text in texts):
+        name = f"{PREFIX}STRIPE_WEBHOOK_SECRET"
         raise InvalidSetting(f"{name}: each must begin with whsec_, as Stripe shows it")
     return tuple(map(Secret, texts))
 

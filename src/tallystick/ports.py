@@ -23,6 +23,7 @@ from tallystick.domain.event import Event
 from tallystick.domain.ledger import Book, Entry, Head, Holding
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Meter
+from tallystick.domain.override import Override as Override
 from tallystick.domain.publication import Answer, Publication
 from tallystick.domain.reading import Reading
 from tallystick.domain.recording import Change as Change
@@ -223,17 +224,6 @@ class Account:
     mappings: tuple[Mapping, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Override:
-    """What a person did against the rules or changed: who, why, when. Kept for ever."""
-
-    at: int
-    who: str
-    why: str
-    action: str
-    subject: str
-
-
 class Catalog(Protocol):
     """Tenants, meters and mappings with all their versions, switches, and the audit trail.
 
@@ -293,17 +283,24 @@ class DeadLetters(Protocol):
 class Keys(Protocol):
     """API keys, found by the digest of their text. `touch` notes a use, never back in time."""
 
-    def add(self, key: ApiKey, audit: Override, *, only_first: bool = False) -> bool:
-        """Store a key and the audit line, in one write. False, and nothing is written, where its
-        id or digest is taken; with `only_first`, where any key is there already."""
+    def add(self, key: ApiKey, audit: Override | None, *, only_first: bool = False) -> bool:
+        """Store a key and the audit line (a token has none), in one write. False, and nothing is
+        written, where its id or digest is taken; where its maker is no live key of people's when
+        it is made; with `only_first`, where any key is there already."""
 
     def find(self, digest: str) -> ApiKey | None: ...
 
-    def list(self) -> tuple[ApiKey, ...]:
-        """All keys, the revoked ones too, in the order in which they were added."""
+    def list(self, *, maker: str = "") -> tuple[ApiKey, ...]:
+        """The keys that people made, or this key's tokens, in the order in which they were added;
+        the revoked ones too."""
 
     def revoke(self, key_id: str, now: int, audit: Override) -> bool:
-        """Mark a key revoked and write the audit line; False where no live one has this id."""
+        """Mark a key and its tokens revoked and write the audit line, in one write; False where
+        none that is not revoked has this id."""
+
+    def purge(self, before: int, limit: int = PAGE) -> int:
+        """Take out tokens that expired at or before `before`, the oldest `limit`; how many. Keys
+        that people made stay."""
 
     def touch(self, key_id: str, now: int) -> None: ...
 

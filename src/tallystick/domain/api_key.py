@@ -6,16 +6,24 @@ and logs show, and 256 random bits.
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from tallystick.domain.errors import InvalidSetting
+from tallystick.domain.instant import DAY, MINUTE, SECOND
 
 PREFIX: Final = "tally"
 ID_BYTES: Final = 5
 SECRET_BYTES: Final = 32
 KEY_LENGTH_MAX: Final = 200
+
+TOKEN_LASTS: Final = 15 * MINUTE
+"""Long enough for somebody to look at a page; the page can ask for another."""
+
+TOKEN_LASTS_MAX: Final = DAY
+TOKEN_KEPT: Final = DAY
+"""So long an expired token is still told from one that never was."""
 
 
 class Scope(StrEnum):
@@ -35,7 +43,9 @@ class Scope(StrEnum):
 class ApiKey:
     """`tenant` binds it to one tenant, and every other one is then not there for it.
 
-    `used_at` is when it was last seen, to about an hour. A revoked key stays listed.
+    `used_at` is when it was last seen, to about an hour. A revoked key stays listed. `maker` is
+    the key that made it, where that was not a person: it is then a token, which reads one tenant
+    until it expires, and no more.
     """
 
     id: str
@@ -43,6 +53,7 @@ class ApiKey:
     name: str = ""
     scopes: tuple[Scope, ...]
     tenant: str = ""
+    maker: str = ""
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None
@@ -53,6 +64,12 @@ class ApiKey:
             raise InvalidSetting("a key needs at least one scope")
         if self.tenant and Scope.ADMIN in self.scopes:
             raise InvalidSetting("an admin key sees all tenants; give a bound key other scopes")
+        if self.is_token and not (self.tenant and self.expires_at and self.scopes == (Scope.READ,)):
+            raise InvalidSetting("a token reads one tenant, until it expires, and no more")
+
+    @property
+    def is_token(self) -> bool:
+        return bool(self.maker)
 
     def is_live(self, now: int) -> bool:
         """Whether it opens anything at this instant."""
@@ -64,6 +81,22 @@ class ApiKey:
 
     def sees(self, tenant: str) -> bool:
         return self.tenant in ("", tenant)
+
+
+def lent(fresh: ApiKey, maker: ApiKey, tenant: str, lasts: int) -> ApiKey:
+    """A fresh key made a token: it reads one tenant that its maker sees, for `lasts`, and never
+    longer than its maker.
+
+    Raises InvalidSetting where no token can be made so.
+    """
+    if maker.is_token or not maker.allows(Scope.READ) or not maker.sees(tenant):
+        raise InvalidSetting("this key cannot make a token for that tenant")
+    if not SECOND <= lasts <= TOKEN_LASTS_MAX:
+        raise InvalidSetting("a token lasts from 1 to 86400 seconds")
+    ends = fresh.created_at + lasts
+    if maker.expires_at is not None:
+        ends = min(ends, maker.expires_at)
+    return replace(fresh, scopes=(Scope.READ,), tenant=tenant, maker=maker.id, expires_at=ends)
 
 
 def text_of(random_bytes: bytes) -> tuple[str, str]:

@@ -58,6 +58,7 @@ from tallystick.entrypoints.http.tenants import (
     get_tenant,
     list_tenants,
 )
+from tallystick.entrypoints.http.tokens import make_token
 from tallystick.entrypoints.http.voids import post_void
 from tallystick.entrypoints.http.webhooks import post_stripe
 
@@ -95,6 +96,7 @@ ROUTES: Final = (
     Route("/api/v1/void", post_void, methods=["POST"]),
     Route("/api/v1/pause", pause, methods=["POST"]),
     Route("/api/v1/resume", resume, methods=["POST"]),
+    Route("/api/v1/tokens", make_token, methods=["POST"]),
     Route("/webhooks/stripe", post_stripe, methods=["POST"]),
     Route("/api/v1/audit", list_overrides, methods=["GET"]),
     Route("/openapi.json", get_openapi, methods=["GET"]),

@@ -23,6 +23,7 @@ from tallystick.entrypoints.http import (
     reconciliation,
     settling,
     tenants,
+    tokens,
     voids,
 )
 from tallystick.entrypoints.http.problems import PROBLEM_TYPE
@@ -133,6 +134,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "pause": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
     "resume": Operation(scope=PUBLISH, body=books.Reason, body_types=(JSON,)),
+    "make_token": Operation(scope=READ, body=tokens.NewToken, body_types=(JSON,), answers=(201,)),
     "post_stripe": Operation(
         headers=("Stripe-Signature",),
         body_types=(JSON,),

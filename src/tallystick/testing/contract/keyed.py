@@ -26,6 +26,24 @@ FULL = ApiKey(
 )
 OTHER = ApiKey(id="bbbb", digest=digest_of("other"), scopes=(Scope.ADMIN,), created_at=NOON)
 
+TOKEN = ApiKey(
+    id="cccc",
+    digest=digest_of("token"),
+    scopes=(Scope.READ,),
+    tenant="acme",
+    maker=OTHER.id,
+    created_at=NOON,
+    expires_at=NOON + HOUR,
+)
+
+
+def token(number: int, **changes: int | str) -> ApiKey:
+    """Another token; the higher its number, the later it ends."""
+    name = f"t{number}"
+    one = replace(TOKEN, id=name, digest=digest_of(name), expires_at=NOON + number)
+    return replace(one, **changes)  # type: ignore[arg-type]
+
+
 KEY_CALLS: Mapping[str, Callable[[Store], object]] = MappingProxyType(
     {
         "add": lambda s: s.keys.add(FULL, override()),
@@ -33,6 +51,7 @@ KEY_CALLS: Mapping[str, Callable[[Store], object]] = MappingProxyType(
         "list": lambda s: s.keys.list(),
         "revoke": lambda s: s.keys.revoke(FULL.id, NOON, override()),
         "touch": lambda s: s.keys.touch(FULL.id, NOON),
+        "purge": lambda s: s.keys.purge(NOON),
     }
 )
 
@@ -109,6 +128,98 @@ class KeyedContract(StoreHooks):
         store.keys.touch("nobody", NOON)
 
         assert store.keys.list() == (replace(OTHER, used_at=NOON + 7),)
+
+    def test_a_token_is_found_like_any_key_and_listed_with_its_maker_only(
+        self, store: Store
+    ) -> None:
+        store.keys.add(FULL, override("one"))
+        store.keys.add(OTHER, override("two"))
+
+        assert store.keys.add(TOKEN, None)
+        assert not store.keys.add(TOKEN, None)
+
+        assert store.keys.find(TOKEN.digest) == TOKEN
+        assert store.keys.list() == (FULL, OTHER)
+        assert store.keys.list(maker=OTHER.id) == (TOKEN,)
+        assert store.keys.list(maker=FULL.id) == ()
+        assert [line.why for line in store.catalog.overrides().elements] == ["one", "two"]
+
+    def test_tokens_are_still_there_when_the_store_is_opened_again(self, store: Store) -> None:
+        store.keys.add(OTHER, override())
+        store.keys.add(TOKEN, None)
+
+        with self.reopened(store) as again:
+            assert again.keys.list(maker=OTHER.id) == (TOKEN,)
+
+    @pytest.mark.parametrize(
+        "maker",
+        [
+            None,
+            replace(OTHER, revoked_at=NOON),
+            replace(OTHER, expires_at=NOON),
+            replace(TOKEN, id=OTHER.id, digest="d", maker="dddd"),
+        ],
+    )
+    def test_a_token_is_made_by_a_live_key_of_peoples_only(
+        self, store: Store, maker: ApiKey | None
+    ) -> None:
+        store.keys.add(replace(FULL, id="dddd"), override())
+        if maker is not None:
+            assert store.keys.add(maker, override())
+
+        assert not store.keys.add(TOKEN, None)
+        assert store.keys.find(TOKEN.digest) is None
+
+    def test_a_keys_tokens_are_revoked_with_it_and_no_others(self, store: Store) -> None:
+        store.keys.add(FULL, override())
+        store.keys.add(OTHER, override())
+        for one in (TOKEN, token(1, maker=FULL.id)):
+            assert store.keys.add(one, None)
+
+        assert store.keys.revoke(OTHER.id, NOON + 5, override())
+
+        assert store.keys.list(maker=OTHER.id) == (replace(TOKEN, revoked_at=NOON + 5),)
+        assert store.keys.list(maker=FULL.id) == (token(1, maker=FULL.id),)
+        assert not store.keys.add(token(2), None)
+
+    def test_a_token_that_was_revoked_before_keeps_its_time(self, store: Store) -> None:
+        store.keys.add(OTHER, override())
+        store.keys.add(TOKEN, None)
+
+        assert store.keys.revoke(TOKEN.id, NOON + 3, override())
+        assert store.keys.revoke(OTHER.id, NOON + 5, override())
+
+        assert store.keys.list(maker=OTHER.id) == (replace(TOKEN, revoked_at=NOON + 3),)
+        assert store.keys.list() == (replace(OTHER, revoked_at=NOON + 5),)
+
+    def test_expired_tokens_are_taken_out_oldest_first_and_so_many_at_once(
+        self, store: Store
+    ) -> None:
+        store.keys.add(OTHER, override())
+        for number in (4, 1, 3, 2, 5):
+            store.keys.add(token(number), None)
+
+        taken = [store.keys.purge(NOON + 4, 3), store.keys.purge(NOON + 4, 3)]
+
+        assert taken == [3, 1]
+        assert store.keys.list(maker=OTHER.id) == (token(5),)
+        assert store.keys.purge(NOON + 4) == 0
+
+    def test_keys_of_people_stay_however_long_they_have_expired(self, store: Store) -> None:
+        store.keys.add(FULL, override())
+        store.keys.add(replace(OTHER, revoked_at=NOON), override())
+
+        assert store.keys.purge(NOON + 1_000 * HOUR) == 0
+        assert len(store.keys.list()) == 2
+
+    def test_after_a_purge_keys_are_still_listed_as_they_were_added(self, store: Store) -> None:
+        store.keys.add(OTHER, override())
+        store.keys.add(token(1), None)
+        store.keys.purge(NOON + HOUR)
+
+        store.keys.add(FULL, override())
+
+        assert store.keys.list() == (OTHER, FULL)
 
     @pytest.mark.parametrize("call", KEY_CALLS)
     def test_a_closed_store_answers_nothing_about_keys(self, store: Store, call: str) -> None:
