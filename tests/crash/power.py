@@ -53,6 +53,10 @@ EARLY_MAX = 60
 PASSES = (0.1, 0.1, 0.7)
 """The share of the work that is sealing and publishing: the power goes there too."""
 
+DEEP = 4
+"""After every so many cuts the product recounts its books too; and at the end."""
+
+TOLD_AGAIN = 50
 CHECKPOINTS = (30, 200, tuning.CHECKPOINT_PAGES)
 """The log is copied into the file after so many pages: often, or as it is shipped."""
 
@@ -103,9 +107,9 @@ class PowerWorld:
     syncs: int = 0
     cuts: int = 0
     workers: int = 0
+    draws: Random = field(default_factory=Random)
 
     def __post_init__(self) -> None:
-        self.draws = Random(self.name)
         self.provider = FakeProvider(self.clock, periods=_period)
         self.unsure: list[Body] = []
         self.acked: list[Body] = []
@@ -117,6 +121,8 @@ class PowerWorld:
     def live_until_cut(self, left: Path) -> Found:
         """Work until the power goes; what is left is in the folder `left` from then on."""
         self.cuts += 1
+        # Anew for each, since how much is drawn until a cut depends on how threads take turns.
+        self.draws = Random(f"{self.name}.{self.cuts}")
         early = self.draws.random() < EARLY
         cut_at = self.draws.randint(1, EARLY_MAX if early else CHANGES_MAX)
         seed = Random(self.draws.random())
@@ -169,7 +175,8 @@ class PowerWorld:
     def _found_in(self, file: Path) -> Found:
         store = SqliteStore.open(file, incarnation="copy")
         try:
-            return look_at(store, self.acks, self.clock.at, store.integrity_check())
+            damage, is_deep = store.integrity_check(), self.cuts % DEEP == 0
+            return look_at(store, self.acks, self.clock.at, damage, is_deep=is_deep)
         finally:
             store.close()
 
@@ -195,7 +202,7 @@ class PowerWorld:
 
     def _count_the_rest(self, store: SqliteStore) -> Found:
         intake = intake_of(store)
-        for body in self.unsure + self.acked:
+        for body in self.unsure + self.acked[-TOLD_AGAIN:]:
             ingest(_reports(body), intake, self.clock.at)
             self.acks.ack(body)
         return look_at(store, self.acks, self.clock.at, store.integrity_check())
