@@ -127,7 +127,9 @@ def unsound(mutants: list[Mutant]) -> list[str]:
     """What should catch the mutants and does not even pass on the source as it is."""
     nodes = sorted({m.caught_by for m in mutants if m.command[: len(PYTEST)] == PYTEST})
     seeds = sorted({m.command for m in mutants if m.command[: len(SIMULATOR)] == SIMULATOR})
-    commands = [*seeds, (*PYTEST, *(word for node in nodes for word in shlex.split(node)))]
+    commands = seeds
+    if nodes:
+        commands.append((*PYTEST, *(word for node in nodes for word in shlex.split(node))))
     with copied_source() as folder:
         return [shlex.join(command) for command in commands if run(command, folder) != 0]
 
