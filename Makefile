@@ -12,6 +12,7 @@ PYTHON ?=
 VENV ?= .venv
 UV ?= uv
 SEEDS ?= 20
+PORT ?= 8750
 SECONDS ?= 60
 FUZZ ?=
 ROUNDS ?= 200
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 
 # ------------------------------------------------------------------------------ use it
 
-.PHONY: help demo test test-browser check simulate mutants crashes fuzz bench lock clean
+.PHONY: help demo serve test test-browser check simulate mutants crashes fuzz bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,11 @@ help: ## show this list
 demo: $(VENV)/.demo ## bill a month of sample usage, offline, and reconcile it
 	@$(BIN)/python -m compileall -q src
 	@$(BIN)/tallystick demo
+
+serve: $(VENV)/.runtime ## take usage over HTTP on this machine, into a store in this folder
+	@echo "The pages: http://127.0.0.1:$(PORT)/dashboard/ (with a key: the first start shows one, and"
+	@echo "$(BIN)/tallystick keys create --scope admin makes another). Ctrl-C ends it."
+	@TALLYSTICK_LOG_FORMAT=$${TALLYSTICK_LOG_FORMAT:-text} $(BIN)/tallystick serve --port $(PORT)
 
 test: $(VENV)/.dev ## run the tests (those marked slow, kill or browser excepted)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not aws and not browser and not slow and not kill" $(TESTS)
@@ -57,7 +63,7 @@ mutants: $(VENV)/.dev ## break the source on purpose and see it noticed: MUTANTS
 	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 crashes: $(VENV)/.dev ## kill the server and cut the power under load: ROUNDS=200 of each
-	@$(BIN)/python -m pytest -q -m "kill or slow" $(TESTS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "kill or slow" $(TESTS)
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(VENV)/.fuzz ## fuzz every parser: SECONDS=60 for each, FUZZ="NAME NAME" for some
