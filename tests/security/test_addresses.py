@@ -94,9 +94,11 @@ def redirecting() -> Iterator[http.server.ThreadingHTTPServer]:
         server.paths = []
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_the_publisher_follows_no_redirect_with_its_key():

@@ -82,10 +82,10 @@ def _cut_off(line: int, marks: Mapping[int, Mark]) -> str | None:
 
 @dataclass(slots=True)
 class Trail:
-    """The marks of one chain, 44 bytes each: there may be one for every hour of many years."""
+    """The marks of one chain, 48 bytes each: there may be one for every hour of many years."""
 
     _lines: "array[int]" = field(default_factory=lambda: array("Q"))
-    _numbers: "array[int]" = field(default_factory=lambda: array("L"))
+    _numbers: "array[int]" = field(default_factory=lambda: array("Q"))
     _hashes: bytearray = field(default_factory=bytearray)
 
     def add(self, line: int, mark: Mark) -> None:

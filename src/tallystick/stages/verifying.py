@@ -26,7 +26,7 @@ def verify(store: Store, now: int, evidence: Evidence | None = None) -> Iterator
     """What is wrong with the checkpoints, and the first broken line of each (tenant, meter).
 
     The evidence is the store's own where none is given. Reads every Entry; memory holds the
-    marks of the checkpoints, 44 bytes each, and one page of Entries.
+    marks of the checkpoints, 48 bytes each, and one page of Entries.
     """
     known = evidence_for(store) if evidence is None else evidence
     for fault in known.faults:
