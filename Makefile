@@ -63,7 +63,7 @@ mutants: $(VENV)/.dev ## break the source on purpose and see it noticed: MUTANTS
 	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 crashes: $(VENV)/.dev ## kill the server and cut the power under load: ROUNDS=200 of each
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "kill or slow" $(TESTS)
+	@$(BIN)/python -m pytest -q -m "kill or slow" $(TESTS)
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(VENV)/.fuzz ## fuzz every parser: SECONDS=60 for each, FUZZ="NAME NAME" for some
