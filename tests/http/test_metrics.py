@@ -188,3 +188,15 @@ def test_names_keep_to_the_conventions_and_stand_in_the_page(api: Api):
     assert all(name.endswith("_total") for name, kind in ours.items() if kind == "counter")
     assert not any(name.endswith(("_ms", "_milliseconds", "_minutes")) for name in ours)
     assert [name for name in ours if name not in OPERATIONS] == []
+
+
+def test_pages_have_routes_of_their_own_too(api: Api):
+    api.client.get("/dashboard/tenants", follow_redirects=False)
+    api.client.get("/dashboard/nobody-knows", follow_redirects=False)
+
+    routes = {
+        labels[1] for name, labels in scraped(api) if name == "tallystick_http_requests_total"
+    }
+
+    assert "/dashboard/tenants" in routes
+    assert not any("nobody" in route for route in routes)

@@ -59,11 +59,15 @@ class Routes:
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
         self._paths: dict[object, str] = {}
+        self._learn(routes, "")
+
+    def _learn(self, routes: Iterable[BaseRoute], prefix: str) -> None:
         for route in routes:
             if isinstance(route, Route):
-                self._paths.setdefault(route.endpoint, route.path)
+                self._paths.setdefault(route.endpoint, prefix + route.path)
             elif isinstance(route, Mount):
-                self._paths.setdefault(route.app, f"{route.path}/…")
+                self._paths.setdefault(route.app, f"{prefix}{route.path}/…")
+                self._learn(route.routes, prefix + route.path)
 
     def of(self, scope: Scope) -> str:
         return self._paths.get(scope.get("endpoint"), NO_ROUTE)
