@@ -16,6 +16,7 @@ from tallystick.domain.instant import HOUR
 from tallystick.domain.publication import Limits
 from tallystick.entrypoints.cli.context import (
     CLEAN,
+    NEEDS_A_PERSON,
     AtOption,
     StoreOption,
     WhoOption,
