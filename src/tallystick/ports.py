@@ -20,6 +20,7 @@ from tallystick.domain.backlog import Backlog
 from tallystick.domain.checkpoint import ChainEnd, Checkpoint, Taken
 from tallystick.domain.dead_letter import DeadLetter
 from tallystick.domain.event import Event
+from tallystick.domain.instant import LATEST
 from tallystick.domain.ledger import Book, Entry, Head, Holding
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Meter
@@ -127,7 +128,7 @@ class Ledger(Protocol):
         """Append each element's Entries (one, or a linked pair) to their chain.
 
         What becomes true: the Entries stand; each slot they allocate to exists, its total and
-        version are raised, it is due; the Aggregate is marked sealed, and due: a writer that
+        version are raised, it is due now; the Aggregate is marked sealed, and due: a writer that
         slept may append an old total after somebody saw the new one and took the mark.
         On repeat: ALREADY, when Entries with these hashes stand there.
         On conflict: STALE, and nothing is written, unless the first Entry's line is the head's
@@ -165,8 +166,8 @@ class Due:
 class Outbox(Protocol):
     """The slots and their publications. Each write is conditioned on what was read."""
 
-    def slots_due(self, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
-        """Slots marked due, in order of key."""
+    def slots_due(self, now: int = LATEST, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+        """Slots marked due whose `due_at` is at or before `now`, in order of `due_at` and key."""
 
     def slots(
         self,
@@ -184,15 +185,17 @@ class Outbox(Protocol):
         """Store each publication as its slot's unsettled one, durably.
 
         True, and the slot's revision is the publication's, only if the slot's revision is one
-        less, its version is the publication's slot_version, and nothing of it is unsettled.
+        less, its version is the publication's slot_version, and nothing of it is unsettled. The
+        slot's `due_at` is then what `next_look` says.
         On repeat (the same identifier stands there): False. On conflict: False, nothing changed.
         """
 
     def advance(self, batch: Sequence[tuple[Publication, Publication]]) -> tuple[bool, ...]:
         """Replace each publication (before, after) if its stored `step` is before's.
 
-        Where `after` is settled, its slot loses it in the same write: `confirmed` becomes
-        `confirmed_after(after, slot)` and `after.total` joins `earlier`. The slot stays due.
+        Its slot's `due_at` becomes `next_look(after, slot)` in the same write; where `after` is
+        settled, the slot loses it, `confirmed` becomes `confirmed_after(after, slot)` and
+        `after.total` joins `earlier`. The slot stays due.
         False, and nothing changed, where the step is another.
         """
 
@@ -201,8 +204,8 @@ class Outbox(Protocol):
         total is its confirmed one and which has nothing unsettled."""
 
     def adjust(self, before: Slot, after: Slot) -> bool:
-        """Replace a slot's `confirmed`, `earlier`, `blocked` and `due` if its version, revision
-        and confirmed total are still `before`'s and nothing of it is unsettled."""
+        """Replace a slot's `confirmed`, `earlier` and `due` if its version, revision and confirmed
+        total are still `before`'s and nothing of it is unsettled; its `due_at` is then now."""
 
     def publications(
         self,

@@ -23,7 +23,6 @@ class Kind(StrEnum):
     HELD = "held"
     CREDIT = "credit_left"
     AMBIGUOUS = "ambiguous"
-    BLOCKED = "blocked"
     UNDELIVERED = "undelivered"
 
 

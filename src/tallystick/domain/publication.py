@@ -14,10 +14,11 @@ import hashlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
+from itertools import takewhile
 from typing import Final
 
 from tallystick.domain.errors import InvariantViolated
-from tallystick.domain.instant import HOUR, MINUTE, SECOND
+from tallystick.domain.instant import DAY, HOUR, MINUTE, SECOND
 from tallystick.domain.quantity import (
     format_quantity,
     significant_digits,
@@ -27,6 +28,14 @@ from tallystick.domain.slot import Mode, Place, Route, Slot, SlotKey
 
 FAILURES_RESENT: Final = 2
 """So many 5xx answers under one identifier, and an absolute value is set anew instead."""
+
+
+AT_ONCE: Final = 0
+"""Before every pass there will be."""
+
+REFUSED_WAIT_MAX: Final = DAY
+LAST_TRIES: Final = HOUR
+"""In so long before a slot closes what was refused is tried often: somebody may have mended it."""
 
 
 class State(StrEnum):
@@ -55,6 +64,7 @@ class Limits:
     resend_for     resends under one identifier stop this long after the first attempt
     confirm_after  an accepted publication is read back at the latest after this time
     heal_after     an absolute value not seen this long after it was accepted is set again
+    refused_wait   what was refused is tried anew after this time, and ever later
     """
 
     send_timeout: int = 80 * SECOND
@@ -65,6 +75,7 @@ class Limits:
     confirm_after: int = 6 * HOUR
     heal_after: int = HOUR
     backoff_max: int = 15 * MINUTE
+    refused_wait: int = 15 * MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +145,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`detail` is for people; `retry_after` in microseconds where the provider named one;
-    `provider_at` the provider's own clock, where it told."""
+    """`detail` is for people; `retry_after` in microseconds where the provider named one."""
 
     outcome: Outcome
     detail: str = ""
     retry_after: int = 0
-    provider_at: int | None = None
 
 
 class Step(StrEnum):
@@ -223,8 +232,6 @@ def decide(
 def _decide_idle(slot: Slot, route: Route, limits: Limits, now: int) -> Step:
     if slot.total == slot.confirmed:
         return Step.CLEAR
-    if slot.blocked:
-        return Step.WAIT
     if slot.confirmed is None and now >= slot.place.closes_at:
         # Superseded, and closed before it was set again: only the provider knows what it holds.
         return Step.READ if now >= shown_for_good(slot.place, limits) else Step.WAIT
@@ -296,9 +303,8 @@ def answered(current: Publication, answer: Answer, limits: Limits, now: int) -> 
         case Outcome.REFUSED if current.doubts <= 1:
             # It answers the only request that can ever have reached the provider.
             # What a reading showed before proves nothing here: the slot holds what it held.
-            return replace(
-                told, state=State.REJECTED, settled_at=now, doubts=0, absent=None, absent_at=None
-            )
+            told = replace(told, settled_at=now, next_at=now + limits.refused_wait)
+            return replace(told, state=State.REJECTED, doubts=0, absent=None, absent_at=None)
         case Outcome.BUSY | Outcome.DENIED:
             wait = max(answer.retry_after, _backoff(current, limits))
             return replace(told, deadline=now, next_at=now + wait, doubts=current.doubts - 1)
@@ -328,6 +334,7 @@ def settled_by_person(current: Publication, *, arrived: bool, why: str, now: int
         current,
         state=state,
         settled_at=now,
+        next_at=now,
         absent=None,
         answer=f"settled by a person: {why}",
         step=current.step + 1,
@@ -336,6 +343,35 @@ def settled_by_person(current: Publication, *, arrived: bool, why: str, now: int
 
 def superseded(current: Publication, now: int) -> Publication:
     return replace(current, state=State.SUPERSEDED, settled_at=now, step=current.step + 1)
+
+
+def next_look(current: Publication, slot: Slot) -> int:
+    """From when a pass looks at the slot once `current` is stored; `slot` as it was before that.
+
+    Until then `decide` says that it waits, or nothing but a refusal was heard a moment ago.
+    """
+    if current.state is State.REJECTED:
+        return _after_refusal(current, slot)
+    if current.state.is_settled:
+        return AT_ONCE
+    soonest = max(current.deadline, current.next_at)
+    is_calm = current.absent_at is None and slot.total == current.total
+    if current.state is State.ACCEPTED and is_calm:
+        return max(soonest, current.read_from)
+    return soonest
+
+
+def _after_refusal(current: Publication, slot: Slot) -> int:
+    """Each refusal of the same total doubles the wait, up to a day; shortly before the slot closes
+    nothing is put off. What no refusal settled is looked at at once.
+    """
+    settled_at = current.settled_at or AT_ONCE
+    wait = current.next_at - settled_at
+    if wait <= 0:
+        return AT_ONCE
+    in_vain = sum(1 for _ in takewhile(current.total.__eq__, reversed(slot.earlier)))
+    late = settled_at + min(wait << min(in_vain, 16), REFUSED_WAIT_MAX)
+    return max(current.next_at, min(late, current.place.closes_at - LAST_TRIES))
 
 
 def value_text(current: Publication) -> str:

@@ -54,7 +54,8 @@ def read(
     if _proves_absence(current, seen, at, route, limits):
         # What a delta's slot holds is known exactly; the reading may be a float's text.
         held = seen if route.mode is Mode.ABSOLUTE else current.before
-        return replace(told, state=State.REJECTED, settled_at=at, absent=held, absent_at=at)
+        told = replace(told, state=State.REJECTED, settled_at=at, next_at=at)
+        return replace(told, absent=held, absent_at=at)
     if current.absent_at is None or current.absent != seen or current.absent_at < quiet_from:
         told = replace(told, absent=seen, absent_at=at)
     if _heals(slot, current, at, route, limits):

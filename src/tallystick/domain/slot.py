@@ -107,8 +107,8 @@ class Slot:
     """The record. `version` counts ledger changes, `revision` publications.
 
     `confirmed` is None where an absolute value was superseded unread: unknown, so it is set again.
-    `earlier` holds every total that a publication of this slot ever had. `blocked` says why a
-    person must look before anything is sent.
+    `earlier` holds every total that a publication of this slot ever had. While it is `due`, a pass
+    looks at it from `due_at` on; zero is at once.
     """
 
     place: Place
@@ -119,7 +119,7 @@ class Slot:
     earlier: tuple[Decimal, ...] = ()
     unsettled: str | None = None
     due: bool = True
-    blocked: str = ""
+    due_at: int = 0
 
     @property
     def key(self) -> SlotKey:

@@ -6,13 +6,13 @@ next pass takes over by sending it again exactly as it was.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.domain.errors import PublisherUnavailable
-from tallystick.domain.instant import DAY, EARLIEST, HOUR, floor_hour, parse_instant
+from tallystick.domain.instant import DAY, EARLIEST, HOUR, LATEST, floor_hour, parse_instant
 from tallystick.domain.publication import (
     Answer,
     Limits,
@@ -32,6 +32,7 @@ from tallystick.domain.window import Window
 from tallystick.ports import Clock, Due, Publisher, Store
 from tallystick.stages.adopting import adopt_group, may_be_sent
 from tallystick.stages.doubting import doubt
+from tallystick.stages.recounting import pages
 
 PAUSE: Final = "pause"
 """The switch that stops all sending; 'pause:TENANT' stops one tenant's."""
@@ -95,15 +96,21 @@ class Publishing:
     limits: Limits
     senders: Executor | None = None
 
-    def run(self, on_progress: Callable[[int], None] = lambda _: None) -> PublishSummary:
-        """Take every due slot as far as it goes now. Safe to run twice, also at once."""
+    def run(
+        self, on_progress: Callable[[int], None] = lambda _: None, *, patient: bool = True
+    ) -> PublishSummary:
+        """Take every slot that is due now as far as it goes. Safe to run twice, also at once.
+
+        What was refused is tried again when its time has come; at once, if this is not `patient`.
+        """
         summary = PublishSummary()
         switches = self.store.catalog.switches()
         if PAUSE in switches or ADOPTING in switches:
             summary.paused = True
             return summary
         restored = switches.get(RESTORED)
-        orders = _Orders(self._stopped(switches), parse_instant(restored) if restored else EARLIEST)
+        restored_at = parse_instant(restored) if restored else EARLIEST
+        orders = _Orders(self._stopped(switches), restored_at, patient)
         for _ in range(ROUNDS_MAX):
             if not self._round(summary, orders, on_progress):
                 break
@@ -124,7 +131,8 @@ class Publishing:
     ) -> bool:
         moved, cursor = False, ""
         while True:
-            page = self.store.outbox.slots_due(cursor=cursor)
+            until = self.clock.now() if orders.patient else LATEST
+            page = self.store.outbox.slots_due(until, cursor=cursor)
             moved |= self._take(page.elements, summary, orders)
             on_progress(len(page.elements))
             cursor = page.cursor
@@ -151,7 +159,7 @@ class Publishing:
         summary.closed += [one.slot for one in steps[Step.CLOSED]]
         self.store.outbox.clear_due([one.slot for one in steps[Step.CLEAR]])
         summary.outcomes["cleared"] += len(steps[Step.CLEAR])
-        read_on = self._read(steps[Step.READ], steps[Step.WAIT], summary)
+        read_on = self._read(steps[Step.READ], summary)
         set_anew = self._supersede(steps[Step.SUPERSEDE], now)
         self._deliver(steps[Step.SEND], self._claim, summary)
         fresh = self._compared(steps[Step.INTEND], orders.restored_at, summary)
@@ -247,17 +255,11 @@ class Publishing:
             if after.state is State.REJECTED:
                 summary.stuck[str(sent.slot)] = answer.detail
 
-    def _read(self, due: Iterable[Due], waiting: Iterable[Due], summary: PublishSummary) -> bool:
+    def _read(self, due: Sequence[Due], summary: PublishSummary) -> bool:
         """Read the totals that decide, and with the same calls those of the same days."""
-        wanted = list(due)
-        if not wanted:
+        if not due:
             return False
-        days = {_day(one.slot) for one in wanted}
-        wanted += [
-            one
-            for one in waiting
-            if one.current and one.current.state is State.ACCEPTED and _day(one.slot) in days
-        ]
+        wanted = [*due, *self._neighbours(due)]
         groups = self._groups(wanted)
         try:
             readings = self.publisher.totals([d.slot for g in groups.values() for d in g])
@@ -282,6 +284,27 @@ class Publishing:
         summary.outcomes["cleared"] += len(done)
         return moved
 
+    def _neighbours(self, due: Iterable[Due]) -> Iterator[Due]:
+        """What was accepted of the same days, and would otherwise be read by calls of its own."""
+        routes, now = self.publisher.routes, self.clock.now()
+        known = {one.slot.key for one in due}
+        for route, destination, counter, day in {_day(one.slot) for one in due}:
+            span = Window(day * DAY, (day + 1) * DAY)
+            for one in self._slots_in(span, route, destination):
+                if one.slot.key in known or one.slot.key.counter != counter or one.current is None:
+                    continue
+                step = decide(one.slot, one.current, routes[route], self.limits, now)
+                if one.current.state is State.ACCEPTED and step is Step.WAIT:
+                    yield one
+
+    def _slots_in(self, span: Window, route: str, destination: str) -> Iterator[Due]:
+        """The slots of a destination that start in the span."""
+        return pages(
+            lambda cursor: self.store.outbox.slots(
+                route=route, destination=destination, starting=span, cursor=cursor
+            )
+        )
+
     def _groups(self, due: Iterable[Due]) -> dict[str, list[Due]]:
         """The slots to read with all others of their reading groups."""
         routes, groups = self.publisher.routes, dict[str, list[Due]]()
@@ -298,16 +321,8 @@ class Publishing:
         key, route = slot.key, self.publisher.routes[slot.key.route]
         hour = Window(floor_hour(key.start), floor_hour(key.start) + HOUR)
         span = slot.place.period if route.reads is Reads.PERIOD else hour
-        found: list[Due] = []
-        cursor = ""
-        while True:
-            page = self.store.outbox.slots(
-                route=key.route, destination=key.destination, starting=span, cursor=cursor
-            )
-            found += (d for d in page.elements if reading_group(route, d.slot) == group)
-            cursor = page.cursor
-            if not cursor:
-                return found
+        members = self._slots_in(span, key.route, key.destination)
+        return [d for d in members if reading_group(route, d.slot) == group]
 
     def _verdicts(
         self, groups: dict[str, list[Due]], reading: Reading
@@ -336,10 +351,12 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class _Orders:
-    """What people and a restore said: who gets nothing new, and what must be compared first."""
+    """What people and a restore said: who gets nothing new, what must be compared first, and
+    whether what was refused waits for its time."""
 
     stopped: set[str]
     restored_at: int
+    patient: bool
 
 
 def _day(slot: Slot) -> tuple[str, str, str, int]:

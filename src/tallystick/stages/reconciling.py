@@ -158,8 +158,6 @@ class Reconciling:
             if current.state is not State.ACCEPTED and old:
                 detail = f"{current.identifier}: {current.answer}"
                 yield self._of(Kind.AMBIGUOUS, slot, current.total, confirmed, detail)
-        elif slot.blocked:
-            yield self._of(Kind.BLOCKED, slot, slot.total, confirmed, slot.blocked)
         elif slot.total != slot.confirmed:
             closed = slot.place.is_closed(self.now)
             detail = "the slot is closed" if closed else "waits for the next publish"

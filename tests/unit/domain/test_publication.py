@@ -84,7 +84,6 @@ def test_a_difference_from_an_unknown_total_is_never_sent():
         (slot(4, 4), ABSOLUTE, Step.CLEAR),
         (slot(4, 0), ABSOLUTE, Step.INTEND),
         (slot(4, None), ABSOLUTE, Step.INTEND),
-        (slot(4, 0, blocked="why"), ABSOLUTE, Step.WAIT),
         (slot("1234567890123.456"), ABSOLUTE, Step.TOO_LONG),
         (slot(10**13, "0.001"), DELTA, Step.TOO_LONG),
         (slot(10**13, "0.001"), ABSOLUTE, Step.INTEND),

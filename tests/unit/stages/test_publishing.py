@@ -344,17 +344,6 @@ def test_a_resend_stops_by_the_providers_clock_where_that_is_ahead_of_ours():
     assert len(told.far.sent) == 1
 
 
-def test_a_refused_slot_is_tried_again_in_the_next_pass_and_not_in_this_one():
-    refused = (False, Answer(Outcome.REFUSED, "archived_meter"))
-    told = desk(ABSOLUTE, refused, refused)
-
-    told.run()
-    assert len(told.far.sent) == 1
-    told.run()
-
-    assert len({publication.identifier for _, publication in told.far.sent}) == 2
-
-
 def test_a_key_that_is_not_accepted_ends_the_pass_and_is_told():
     told = desk(ABSOLUTE, (False, Answer(Outcome.DENIED, "no permission")))
 

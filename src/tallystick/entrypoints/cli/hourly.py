@@ -7,7 +7,7 @@ from tallystick.bootstrap import App
 from tallystick.domain.instant import floor_hour
 from tallystick.entrypoints.checking import Checks
 from tallystick.entrypoints.cli.passes import MARK, limits_of, publishing_of
-from tallystick.entrypoints.worker import Passed
+from tallystick.entrypoints.worker import AGAIN, Passed
 from tallystick.stages.passing import PassSummary, one_pass
 from tallystick.stages.sealing import SealSummary, seal
 
@@ -38,7 +38,7 @@ class WholePass:
         return Passed(
             counts=_sealed(done.sealed) | _published(done) | self._compared(done),
             trouble=_trouble(done),
-            again=bool(self._app.store.outbox.slots_due(limit=1).elements),
+            again=_any_due(self._app, by=self._app.clock.now() + AGAIN),
         )
 
     def _compared(self, done: PassSummary) -> dict[str, int]:
@@ -50,6 +50,10 @@ class WholePass:
         found = self._checks.share()
         self._compared_hour = hour
         return {"discrepancies": len(found)}
+
+
+def _any_due(app: App, *, by: int) -> bool:
+    return bool(app.store.outbox.slots_due(by, limit=1).elements)
 
 
 def _sealed(sealed: SealSummary) -> dict[str, int]:

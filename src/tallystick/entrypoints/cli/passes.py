@@ -98,7 +98,7 @@ def run_publish(
                 say(f"Nothing was published: {NO_KEY}.")
             return _show_differences(app, as_json=as_json)
         with ThreadPoolExecutor(SENDERS) as senders, _progress() as on_progress:
-            summary = publishing_of(app, senders).run(on_progress)
+            summary = publishing_of(app, senders).run(on_progress, patient=False)
         return _tell_published(summary, as_json=as_json)
 
 

@@ -93,7 +93,6 @@ def answer_to(heard: Heard, expected: str) -> Answer:
         outcome,
         _detail(heard, fault, outcome),
         retry_after(heard) if outcome is Outcome.BUSY else 0,
-        provider_time(heard),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.ledger import Allocation, Balance, Book, Entry, Head, Holding
+from tallystick.domain.publication import AT_ONCE
 from tallystick.domain.quantity import ZERO, add
 from tallystick.domain.slot import Slot, SlotKey
 from tallystick.domain.window import Window
@@ -148,7 +149,9 @@ def _raised(tables: Tables, entries: tuple[Entry, ...]) -> dict[SlotKey, Slot]:
         for allocation in entry.allocations:
             key = allocation.place.slot
             slot = raised.get(key) or tables.slots.get(key) or Slot(place=allocation.place)
-            raised[key] = replace(slot, total=add(slot.total, allocation.quantity), due=True)
+            raised[key] = replace(
+                slot, total=add(slot.total, allocation.quantity), due=True, due_at=AT_ONCE
+            )
         for key in _slots_of(entry):
             raised[key] = replace(raised[key], version=raised[key].version + 1)
     return raised

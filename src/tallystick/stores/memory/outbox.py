@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tallystick.domain.publication import Publication
+from tallystick.domain.instant import LATEST
+from tallystick.domain.publication import AT_ONCE, Publication, next_look
 from tallystick.domain.reading import confirmed_after
 from tallystick.domain.slot import Slot, SlotKey
 from tallystick.domain.window import Window
@@ -18,12 +19,12 @@ class MemoryOutbox:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def slots_due(self, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+    def slots_due(self, now: int = LATEST, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
         with self._storage.opened() as tables:
             found = (
-                (slot_rank(key), _due(tables, slot))
+                ((slot.due_at, *slot_rank(key)), _due(tables, slot))
                 for key, slot in tables.slots.items()
-                if slot.due
+                if slot.due and slot.due_at <= now
             )
             return page_of(found, cursor, limit)
 
@@ -77,8 +78,8 @@ class MemoryOutbox:
                 stored,
                 confirmed=after.confirmed,
                 earlier=after.earlier,
-                blocked=after.blocked,
                 due=after.due,
+                due_at=AT_ONCE,
             )
             return True
 
@@ -118,7 +119,10 @@ def _intended(tables: Tables, publication: Publication) -> bool:
         return False
     tables.publications[publication.identifier] = publication
     tables.slots[slot.key] = replace(
-        slot, revision=publication.slot_revision, unsettled=publication.identifier
+        slot,
+        revision=publication.slot_revision,
+        unsettled=publication.identifier,
+        due_at=next_look(publication, slot),
     )
     return True
 
@@ -128,12 +132,14 @@ def _advanced(tables: Tables, before: Publication, after: Publication) -> bool:
     if stored is None or stored.step != before.step:
         return False
     tables.publications[before.identifier] = after
+    slot = tables.slots[after.slot]
+    looked_at = replace(slot, due_at=next_look(after, slot))
     if after.state.is_settled:
-        slot = tables.slots[after.slot]
-        tables.slots[after.slot] = replace(
-            slot,
+        looked_at = replace(
+            looked_at,
             confirmed=confirmed_after(after, slot),
             earlier=(*slot.earlier, after.total),
             unsettled=None,
         )
+    tables.slots[after.slot] = looked_at
     return True

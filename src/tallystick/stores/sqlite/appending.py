@@ -42,10 +42,10 @@ SELECT_SLOT_TOTAL: Final = """
 RAISE_SLOT: Final = """
     INSERT INTO slot (route, account, destination, counter, start, timestamp, period_start,
         period_end, closes_at, total, version, revision, confirmed, earlier, unsettled, is_due,
-        blocked)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, '0', '', NULL, 1, '')
+        due_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, '0', '', NULL, 1, 0)
     ON CONFLICT (route, account, destination, counter, start)
-        DO UPDATE SET total = excluded.total, version = version + 1, is_due = 1
+        DO UPDATE SET total = excluded.total, version = version + 1, is_due = 1, due_at = 0
     RETURNING id
 """
 INSERT_ALLOCATION: Final = """

@@ -102,7 +102,7 @@ def earlier_text(totals: tuple[Decimal, ...]) -> str:
 
 def slot_of(row: Row) -> Slot:
     """From the columns of `slot` in their order, `id` left out."""
-    total, version, revision, confirmed, earlier, unsettled, is_due, blocked = row[PLACE_COLUMNS:]
+    total, version, revision, confirmed, earlier, unsettled, is_due, due_at = row[PLACE_COLUMNS:]
     return Slot(
         place=place_of_row(row[:PLACE_COLUMNS]),
         total=quantity_of(total),
@@ -112,7 +112,7 @@ def slot_of(row: Row) -> Slot:
         earlier=tuple(map(quantity_of, earlier.split())),
         unsettled=unsettled,
         due=bool(is_due),
-        blocked=blocked,
+        due_at=due_at,
     )
 
 

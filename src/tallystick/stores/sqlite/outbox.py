@@ -6,7 +6,7 @@ from functools import partial
 import apsw
 
 from tallystick.domain.instant import EARLIEST, LATEST
-from tallystick.domain.publication import Publication
+from tallystick.domain.publication import Publication, next_look
 from tallystick.domain.reading import confirmed_after
 from tallystick.domain.slot import Slot, SlotKey
 from tallystick.domain.window import Window
@@ -25,6 +25,7 @@ from tallystick.stores.sqlite.rows import BEFORE_ALL, text_or_null
 from tallystick.stores.sqlite.writer import Writer
 
 SLOT_COLUMNS = 17
+DUE_AT = SLOT_COLUMNS - 1
 FIRST: Row = ("", "", "", "", BEFORE_ALL)
 SLOT_KEY: Row = ("route", "account", "destination", "counter", "start")
 Bounds = dict[str, str | int]
@@ -37,8 +38,12 @@ class SqliteOutbox:
         self._writer = writer
         self._readers = readers
 
-    def slots_due(self, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
-        return self._page(sql.SELECT_SLOTS_DUE, _after(cursor), limit)
+    def slots_due(self, now: int = LATEST, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+        due_at, *key = place_of(cursor, (BEFORE_ALL, *FIRST))
+        bounds: Bounds = {"now": now, "due_at": due_at, **dict(zip(SLOT_KEY, key, strict=True))}
+        with self._readers.snapshot() as db:
+            rows = db.execute(sql.SELECT_SLOTS_DUE, {**bounds, "limit": limit + 1}).fetchall()
+        return page_of(rows, limit, _due_of, lambda row: (row[DUE_AT], *row[:5]))
 
     def slots(
         self,
@@ -139,7 +144,10 @@ def _intended(db: apsw.Connection, publication: Publication) -> bool:
         return False
     row = (publication.identifier, slot_id, *publication_row(publication))
     db.execute(sql.INSERT_PUBLICATION, row)
-    db.execute(sql.INTEND_SLOT, (publication.slot_revision, publication.identifier, slot_id))
+    due_at = next_look(publication, slot)
+    db.execute(
+        sql.INTEND_SLOT, (publication.slot_revision, publication.identifier, due_at, slot_id)
+    )
     return True
 
 
@@ -148,12 +156,17 @@ def _advanced(db: apsw.Connection, before: Publication, after: Publication) -> b
     db.execute(sql.UPDATE_PUBLICATION, row)
     if not db.changes():
         return False
-    stored = _stored(db, after.slot) if after.state.is_settled else None
-    if stored is not None and stored[1].unsettled == after.identifier:
-        slot_id, slot = stored
+    stored = _stored(db, after.slot)
+    if stored is None or stored[1].unsettled != after.identifier:
+        return True
+    slot_id, slot = stored
+    due_at = next_look(after, slot)
+    if after.state.is_settled:
         confirmed = text_or_null(confirmed_after(after, slot))
         earlier = earlier_text((*slot.earlier, after.total))
-        db.execute(sql.SETTLE_SLOT, (confirmed, earlier, slot_id))
+        db.execute(sql.SETTLE_SLOT, (confirmed, earlier, due_at, slot_id))
+    else:
+        db.execute(sql.LOOK_AT_SLOT, (due_at, slot_id))
     return True
 
 
@@ -169,6 +182,6 @@ def _adjusted(db: apsw.Connection, before: Slot, after: Slot) -> bool:
     )
     if not is_read or slot.unsettled is not None:
         return False
-    row = (text_or_null(after.confirmed), earlier_text(after.earlier), after.blocked, after.due)
+    row = (text_or_null(after.confirmed), earlier_text(after.earlier), after.due)
     db.execute(sql.ADJUST_SLOT, (*row, slot_id))
     return True

@@ -7,21 +7,22 @@ from typing import Final
 SELECT_SLOTS_DUE: Final = """
     SELECT s.route, s.account, s.destination, s.counter, s.start, s.timestamp, s.period_start,
         s.period_end, s.closes_at, s.total, s.version, s.revision, s.confirmed, s.earlier,
-        s.unsettled, s.is_due, s.blocked,
+        s.unsettled, s.is_due, s.due_at,
         s.route, s.account, s.destination, s.counter, s.start, p.timestamp, p.period_start,
         p.period_end, p.closes_at, p.identifier, p.slot_revision, p.slot_version, p.quantity,
         p.total, p.before, p.state, p.intended_at, p.deadline, p.next_at, p.first_attempt_at,
         p.last_attempt_at, p.attempts, p.doubts, p.failures, p.is_resendable, p.accepted_at,
         p.read_from, p.absent, p.absent_at, p.settled_at, p.answer, p.step
     FROM slot AS s INDEXED BY slot_due LEFT JOIN publication AS p ON p.identifier = s.unsettled
-    WHERE s.is_due = 1 AND (s.route, s.account, s.destination, s.counter, s.start) >
-        (:route, :account, :destination, :counter, :start)
-    ORDER BY s.route, s.account, s.destination, s.counter, s.start LIMIT :limit
+    WHERE s.is_due = 1 AND s.due_at <= :now
+        AND (s.due_at, s.route, s.account, s.destination, s.counter, s.start) >
+            (:due_at, :route, :account, :destination, :counter, :start)
+    ORDER BY s.due_at, s.route, s.account, s.destination, s.counter, s.start LIMIT :limit
 """
 SELECT_SLOTS: Final = """
     SELECT s.route, s.account, s.destination, s.counter, s.start, s.timestamp, s.period_start,
         s.period_end, s.closes_at, s.total, s.version, s.revision, s.confirmed, s.earlier,
-        s.unsettled, s.is_due, s.blocked,
+        s.unsettled, s.is_due, s.due_at,
         s.route, s.account, s.destination, s.counter, s.start, p.timestamp, p.period_start,
         p.period_end, p.closes_at, p.identifier, p.slot_revision, p.slot_version, p.quantity,
         p.total, p.before, p.state, p.intended_at, p.deadline, p.next_at, p.first_attempt_at,
@@ -37,7 +38,7 @@ SELECT_SLOTS: Final = """
 SELECT_SLOTS_OF_DESTINATION: Final = """
     SELECT s.route, s.account, s.destination, s.counter, s.start, s.timestamp, s.period_start,
         s.period_end, s.closes_at, s.total, s.version, s.revision, s.confirmed, s.earlier,
-        s.unsettled, s.is_due, s.blocked,
+        s.unsettled, s.is_due, s.due_at,
         s.route, s.account, s.destination, s.counter, s.start, p.timestamp, p.period_start,
         p.period_end, p.closes_at, p.identifier, p.slot_revision, p.slot_version, p.quantity,
         p.total, p.before, p.state, p.intended_at, p.deadline, p.next_at, p.first_attempt_at,
@@ -53,14 +54,17 @@ SELECT_SLOTS_OF_DESTINATION: Final = """
 SELECT_SLOT: Final = """
     SELECT s.route, s.account, s.destination, s.counter, s.start, s.timestamp, s.period_start,
         s.period_end, s.closes_at, s.total, s.version, s.revision, s.confirmed, s.earlier,
-        s.unsettled, s.is_due, s.blocked, s.id
+        s.unsettled, s.is_due, s.due_at, s.id
     FROM slot AS s
     WHERE s.route = ? AND s.account = ? AND s.destination = ? AND s.counter = ? AND s.start = ?
 """
-INTEND_SLOT: Final = "UPDATE slot SET revision = ?, unsettled = ? WHERE id = ?"
-SETTLE_SLOT: Final = "UPDATE slot SET confirmed = ?, earlier = ?, unsettled = NULL WHERE id = ?"
+INTEND_SLOT: Final = "UPDATE slot SET revision = ?, unsettled = ?, due_at = ? WHERE id = ?"
+SETTLE_SLOT: Final = """
+    UPDATE slot SET confirmed = ?, earlier = ?, unsettled = NULL, due_at = ? WHERE id = ?
+"""
+LOOK_AT_SLOT: Final = "UPDATE slot SET due_at = ? WHERE id = ?"
 ADJUST_SLOT: Final = """
-    UPDATE slot SET confirmed = ?, earlier = ?, blocked = ?, is_due = ? WHERE id = ?
+    UPDATE slot SET confirmed = ?, earlier = ?, is_due = ?, due_at = 0 WHERE id = ?
 """
 CLEAR_SLOT_DUE: Final = """
     UPDATE slot SET is_due = 0

@@ -336,7 +336,6 @@ class ConditionalContract(StoreHooks):
             before,
             confirmed=before.total,
             earlier=(Decimal("2.5"), before.total),
-            blocked="too long",
             due=False,
         )
 
@@ -376,7 +375,7 @@ class ConditionalContract(StoreHooks):
             store.outbox.adjust(before, replace(before, confirmed=Decimal(1)))
         now = slot_of(store)
 
-        assert not store.outbox.adjust(before, replace(before, blocked="stale"))
+        assert not store.outbox.adjust(before, replace(before, due=False))
         assert slot_of(store) == now
 
     def test_adjust_refuses_while_something_is_unsettled(self, store: Store) -> None:
@@ -384,11 +383,11 @@ class ConditionalContract(StoreHooks):
         intend(store)
         read = slot_of(store)
 
-        assert not store.outbox.adjust(read, replace(read, blocked="wait"))
+        assert not store.outbox.adjust(read, replace(read, due=False))
         assert slot_of(store) == read
 
     def test_adjust_refuses_a_slot_that_is_not_there(self, store: Store) -> None:
         absent = Slot(place=place())
 
-        assert not store.outbox.adjust(absent, replace(absent, blocked="gone"))
+        assert not store.outbox.adjust(absent, replace(absent, due=False))
         assert store.outbox.slots().elements == ()

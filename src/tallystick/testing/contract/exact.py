@@ -202,7 +202,7 @@ class ExactContract(StoreHooks):
         current = publish(store)
         padded = replace(slot_of(store), confirmed=Decimal("2.500"))
 
-        assert store.outbox.adjust(padded, replace(padded, blocked="looked at"))
+        assert store.outbox.adjust(padded, replace(padded, earlier=(*padded.earlier, Decimal(1))))
         assert settled(current).total == slot_of(store).confirmed
 
     def _only_entry(self, store: Store) -> Entry:

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from tallystick.domain.publication import State
+from tallystick.domain.instant import HOUR, LATEST, MINUTE
+from tallystick.domain.publication import AT_ONCE, State, next_look
+from tallystick.domain.quantity import ZERO
 from tallystick.domain.slot import SlotKey
 from tallystick.domain.window import Window
 from tallystick.ports import Store
@@ -127,6 +129,86 @@ class SettledContract(StoreHooks):
 
         assert store.outbox.publications().elements == (full,)
         assert due(store).current == full
+
+    def test_a_slot_under_way_is_due_again_when_there_is_something_to_do(
+        self, store: Store
+    ) -> None:
+        sealed(store, 5)
+        intended = intend(store)
+        look = next_look(intended, slot_of(store))
+
+        assert look > intended.intended_at
+        assert slot_of(store).due_at == look
+        assert self._due_at(store, look - 1) == []
+        assert self._due_at(store, look) == [place().slot]
+        assert self._due_at(store) == [place().slot]
+
+    def test_each_step_says_anew_when_its_slot_is_due(self, store: Store) -> None:
+        sealed(store, 5)
+        first = intend(store)
+        accepted = replace(
+            stepped(first), state=State.ACCEPTED, accepted_at=NOON, read_from=NOON + 6 * HOUR
+        )
+        unseen = replace(accepted, absent=ZERO, absent_at=NOON, next_at=NOON + HOUR, step=2)
+
+        for before, after, look in (
+            (first, accepted, NOON + 6 * HOUR),
+            (accepted, unseen, NOON + HOUR),
+        ):
+            assert store.outbox.advance([(before, after)]) == (True,)
+            assert slot_of(store).due_at == look
+
+        assert store.outbox.advance([(first, stepped(first))]) == (False,)
+        assert slot_of(store).due_at == NOON + HOUR
+
+    def test_what_is_settled_is_due_at_once(self, store: Store) -> None:
+        for number, state in enumerate((State.CONFIRMED, State.SUPERSEDED, State.REJECTED)):
+            count(store, f"e{number}")
+            seal(store)
+            settle(store, intend(store), state)
+
+            assert slot_of(store).due_at == AT_ONCE
+
+    def test_what_was_refused_waits_longer_each_time(self, store: Store) -> None:
+        sealed(store, 5)
+
+        looks = []
+        for _ in range(3):
+            sent = intend(store)
+            after = replace(settled(sent, State.REJECTED), next_at=NOON + MINUTE)
+            store.outbox.advance([(sent, after)])
+            looks.append(slot_of(store).due_at - NOON)
+
+        assert looks == [MINUTE, 2 * MINUTE, 4 * MINUTE]
+
+    def test_a_slot_that_grew_is_due_at_once(self, store: Store) -> None:
+        sealed(store, 5)
+        intend(store)
+        count(store, "e2", 2)
+
+        seal(store)
+
+        assert slot_of(store).due_at == AT_ONCE
+
+    def test_slots_are_due_in_the_order_of_their_time(self, store: Store) -> None:
+        report(store, event("e1"), event("e1", tenant="ada"), event("e1", tenant="beta"))
+        for tenant in ("acme", "ada", "beta"):
+            seal(store, aggregate_key(tenant), into=place(destination=f"cus_{tenant}"))
+        ours, early, late = (place(destination=f"cus_{n}").slot for n in ("acme", "ada", "beta"))
+        for slot, wait in ((ours, 2 * MINUTE), (late, MINUTE)):
+            sent = intend(store, slot)
+            after = replace(stepped(sent), deadline=NOON, next_at=NOON + wait)
+            store.outbox.advance([(sent, after)])
+
+        assert self._due_at(store) == [early, late, ours]
+        assert self._due_at(store, NOON + MINUTE) == [early, late]
+        one = store.outbox.slots_due(NOON + MINUTE, limit=1)
+        two = store.outbox.slots_due(NOON + MINUTE, limit=1, cursor=one.cursor)
+        assert [d.slot.key for page in (one, two) for d in page.elements] == [early, late]
+        assert two.cursor == ""
+
+    def _due_at(self, store: Store, now: int = LATEST) -> list[SlotKey]:
+        return [each.slot.key for each in store.outbox.slots_due(now).elements]
 
     def test_slots_are_found_by_route_and_destination(self, store: Store) -> None:
         report(store, event("e1"), event("e1", tenant="beta"), event("e1", tenant="ada"))
