@@ -6,6 +6,7 @@ from typing import Final
 
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.ledger import Balance, Entry
+from tallystick.domain.publication import AT_ONCE
 from tallystick.domain.quantity import add
 from tallystick.domain.slot import Slot, SlotKey
 from tallystick.ports import Appended
@@ -134,7 +135,9 @@ def _raise(read: Read, raised: dict[SlotKey, Slot], entry: Entry) -> list[SlotKe
     for allocation in entry.allocations:
         key = allocation.place.slot
         slot = raised.get(key) or read.slot(key)[0] or Slot(place=allocation.place)
-        raised[key] = replace(slot, total=add(slot.total, allocation.quantity), due=True)
+        raised[key] = replace(
+            slot, total=add(slot.total, allocation.quantity), due=True, due_at=AT_ONCE
+        )
         if key not in touched:
             touched.append(key)
     for key in touched:
@@ -164,7 +167,7 @@ def _head_write(read: Read, entries: tuple[Entry, ...]) -> Write:
     head = read.head(entries[0])
     return Write(
         place=head_place(entries[0].key.tenant, entries[0].key.meter),
-        put={"line": entries[-1].line, "hash": entries[-1].hash},
+        sets={"line": entries[-1].line, "hash": entries[-1].hash},
         expect={"line": None if head is None else int(head["line"])},
     )
 

@@ -4,7 +4,7 @@ import heapq
 import json
 from collections.abc import Callable
 from itertools import islice
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from tallystick.ports import Page
 from tallystick.stores.dynamodb.layout import DUE_IN, due_partitions
@@ -13,15 +13,13 @@ from tallystick.stores.dynamodb.table import Item, Table
 
 T = TypeVar("T")
 
-AFTER_ALL: Final = "\U0010ffff"
-
 
 def due_page(
     table: Table,
     kind: str,
     element: Callable[[Item], T],
     *,
-    before: str = AFTER_ALL,
+    before: str,
     cursor: str,
     limit: int,
 ) -> Page[T]:

@@ -25,10 +25,14 @@
     tenants, meters, switches, audit   ID …                        the catalog, a row each
     mappings TENANT                    FROM METER GROUP            a mapping's version
     errands                            NUMBER                      what a mapping left to do
-    keys; key-digest DIGEST            ID; key                     an API key; where its id stands
+    key ID; key-digest DIGEST          key                         an API key; which has the digest
+    keys MAKER                         NUMBER                      who made which keys
+    token-expiries                     EXPIRY ID                   when tokens end
     letter DIGEST                      letter                      a dead letter
     letters                            NUMBER                      their order
-    counter                            letters                     the last number that was given
+    checkpoints                        NUMBER                      a checkpoint
+    moved HASH                         TENANT METER                an end that moved by it
+    counter                            letters, checkpoints        the last number that was given
     directory logs|chains|slots        the partition's own name    which partitions there are
     store                              incarnation                 the store's name among its copies
 
@@ -54,11 +58,17 @@ DUE_AT: Final = "due_at"
 DUE_PARTITIONS: Final = 8
 
 SEPARATOR: Final = "\x01"
+AFTER_ALL_NAMES: Final = "\x02"
+"""Sorts after the separator, and so after every key that begins with the instant before it."""
+
 _ESCAPES: Final = str.maketrans({"\x00": "\x02\x10", "\x01": "\x02\x11", "\x02": "\x02\x12"})
 _INSTANT_DIGITS: Final = 19
 _INSTANT_OFFSET: Final = 2**62
 _NAME_BYTES_MAX: Final = 600
 """A sort key holds 1,024 bytes. A longer name keeps its beginning, then its digest."""
+
+RANK_BYTES_MAX: Final = 960
+"""What is left of a sort key of the index behind an instant."""
 
 Place = tuple[str, str]
 """(data_type, sub_type)."""
@@ -125,10 +135,14 @@ def aggregate_place(key: AggregateKey) -> Place:
 def aggregate_rank(key: AggregateKey) -> str:
     """Its place among all Aggregates, within what a sort key can hold beside an instant."""
     name = joined(key.tenant, key.meter, key.group, key.window.start, key.window.end)
-    told = name.encode()
-    if len(told) <= 950:
-        return name
-    return told[:900].decode("utf-8", "ignore") + SEPARATOR + aggregate_digest(key)
+    return _bounded(name, aggregate_digest(key))
+
+
+def _bounded(rank: str, digest: str) -> str:
+    told = rank.encode()
+    if len(told) <= RANK_BYTES_MAX:
+        return rank
+    return told[: RANK_BYTES_MAX - 64].decode("utf-8", "ignore") + SEPARATOR + digest
 
 
 def aggregate_digest(key: AggregateKey) -> str:
@@ -188,13 +202,16 @@ def slot_place(key: SlotKey) -> Place:
 
 
 def slot_rank(key: SlotKey) -> str:
-    return slot_series(key) + SEPARATOR + joined(key.start)
+    """Its place among all slots, within what a sort key can hold beside an instant."""
+    return _bounded(slot_series(key) + SEPARATOR + joined(key.start), slot_digest(key))
+
+
+def slot_digest(key: SlotKey) -> str:
+    return digest_of(key.route, key.account, key.destination, key.counter, key.start)
 
 
 def slot_entries_partition(key: SlotKey) -> str:
-    return joined(
-        "slot-entries", digest_of(key.route, key.account, key.destination, key.counter, key.start)
-    )
+    return joined("slot-entries", slot_digest(key))
 
 
 def publication_place(slot: SlotKey, revision: int) -> Place:

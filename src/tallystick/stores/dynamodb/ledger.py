@@ -14,6 +14,7 @@ from tallystick.stores.dynamodb.due import due_page
 from tallystick.stores.dynamodb.errands import Errands
 from tallystick.stores.dynamodb.event_rows import AGGREGATES, aggregate_of
 from tallystick.stores.dynamodb.layout import (
+    AFTER_ALL_NAMES,
     DUE_AT,
     DUE_IN,
     SORT,
@@ -37,8 +38,6 @@ from tallystick.stores.dynamodb.table import Item, Refused, Table, Write
 
 LINES = joined("line", "")
 READ_AT_ONCE = 100
-AFTER_ALL_NAMES = "\x02"
-"""Sorts after the separator, and so after every key that begins with the instant before it."""
 
 
 class DynamoLedger:

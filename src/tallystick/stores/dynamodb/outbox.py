@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tallystick.domain.publication import Publication
+from tallystick.domain.errors import StoreUnavailable
+from tallystick.domain.instant import LATEST
+from tallystick.domain.publication import AT_ONCE, Publication, next_look
 from tallystick.domain.reading import confirmed_after
 from tallystick.domain.slot import Slot, SlotKey
 from tallystick.domain.window import Window
 from tallystick.ports import PAGE, Due, Page
 from tallystick.stores.dynamodb.due import due_page
 from tallystick.stores.dynamodb.layout import (
+    AFTER_ALL_NAMES,
     identifier_place,
     joined,
     publication_place,
@@ -36,8 +39,9 @@ class DynamoOutbox:
         self._table = table
         self._series = series
 
-    def slots_due(self, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
-        return due_page(self._table, SLOTS, self._due, cursor=cursor, limit=limit)
+    def slots_due(self, now: int = LATEST, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+        until = joined(now) + AFTER_ALL_NAMES
+        return due_page(self._table, SLOTS, self._due, before=until, cursor=cursor, limit=limit)
 
     def slots(
         self,
@@ -87,8 +91,8 @@ class DynamoOutbox:
             stored,
             confirmed=after.confirmed,
             earlier=after.earlier,
-            blocked=after.blocked,
             due=after.due,
+            due_at=AT_ONCE,
         )
         return self._written([slot_write(adjusted, writes)])
 
@@ -150,7 +154,10 @@ class DynamoOutbox:
         if slot.version != publication.slot_version:
             return False
         intended = replace(
-            slot, revision=publication.slot_revision, unsettled=publication.identifier
+            slot,
+            revision=publication.slot_revision,
+            unsettled=publication.identifier,
+            due_at=next_look(publication, slot),
         )
         place = publication_place(publication.slot, publication.slot_revision)
         return self._written(
@@ -166,29 +173,20 @@ class DynamoOutbox:
         )
 
     def _advance(self, before: Publication, after: Publication) -> bool:
-        """A settled publication also changes its slot, which others may change meanwhile."""
+        """The slot changes with its publication, and others may change it meanwhile."""
         place = publication_place(before.slot, before.slot_revision)
         for _ in range(TRIES_MAX):
             item = self._table.get(place)
-            if item is None or item["step"] != before.step:
+            slot, writes = read_slot(self._table, after.slot)
+            if item is None or slot is None or item["step"] != before.step:
                 return False
             changes = [
-                Write(place=place, put=_publication_item(after), expect={"step": before.step})
+                Write(place=place, put=_publication_item(after), expect={"step": before.step}),
+                slot_write(_looked_at(slot, after), writes),
             ]
-            if after.state.is_settled:
-                slot, writes = read_slot(self._table, after.slot)
-                if slot is None:
-                    return False
-                settled = replace(
-                    slot,
-                    confirmed=confirmed_after(after, slot),
-                    earlier=(*slot.earlier, after.total),
-                    unsettled=None,
-                )
-                changes.append(slot_write(settled, writes))
             if self._written(changes):
                 return True
-        return False
+        raise StoreUnavailable(f"{after.slot} is too busy: try again")
 
     def _written(self, writes: Sequence[Write]) -> bool:
         try:
@@ -196,6 +194,19 @@ class DynamoOutbox:
         except Refused:
             return False
         return True
+
+
+def _looked_at(slot: Slot, after: Publication) -> Slot:
+    """The slot with what became of its publication."""
+    looked_at = replace(slot, due_at=next_look(after, slot))
+    if not after.state.is_settled:
+        return looked_at
+    return replace(
+        looked_at,
+        confirmed=confirmed_after(after, slot),
+        earlier=(*slot.earlier, after.total),
+        unsettled=None,
+    )
 
 
 def _is_unchanged(stored: Slot, read: Slot) -> bool:

@@ -6,7 +6,15 @@ Each write is on the condition of that number, so that what was read is what is 
 from dataclasses import replace
 
 from tallystick.domain.slot import Slot, SlotKey
-from tallystick.stores.dynamodb.layout import DUE_AT, DUE_IN, due_partition, slot_place, slot_rank
+from tallystick.stores.dynamodb.layout import (
+    DUE_AT,
+    DUE_IN,
+    SEPARATOR,
+    due_partition,
+    joined,
+    slot_place,
+    slot_rank,
+)
 from tallystick.stores.dynamodb.packing import packed, unpacked
 from tallystick.stores.dynamodb.table import Attribute, Item, Table, Write
 
@@ -28,5 +36,5 @@ def slot_write(slot: Slot, writes: int) -> Write:
     item: dict[str, Attribute] = {"slot": packed(slot), "writes": writes + 1}
     if slot.due:
         rank = slot_rank(slot.key)
-        item |= {DUE_IN: due_partition(SLOTS, rank), DUE_AT: rank}
+        item |= {DUE_IN: due_partition(SLOTS, rank), DUE_AT: joined(slot.due_at) + SEPARATOR + rank}
     return Write(place=slot_place(slot.key), put=item, expect={"writes": writes or None})

@@ -1,4 +1,4 @@
-"""The six ports on one DynamoDB table."""
+"""The seven ports on one DynamoDB table."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,10 +10,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tallystick.domain.backlog import Backlog
 from tallystick.domain.errors import InvalidSetting, StoreUnavailable
-from tallystick.ports import Catalog, DeadLetters, EventLog, Keys, Ledger, Outbox
+from tallystick.ports import Catalog, Checkpoints, DeadLetters, EventLog, Keys, Ledger, Outbox
 from tallystick.stores.dynamodb.api_keys import DynamoKeys
 from tallystick.stores.dynamodb.backlog import backlog_of
 from tallystick.stores.dynamodb.catalog import DynamoCatalog
+from tallystick.stores.dynamodb.checkpoints import DynamoCheckpoints
 from tallystick.stores.dynamodb.errands import Errands
 from tallystick.stores.dynamodb.event_logs import EventLogs
 from tallystick.stores.dynamodb.events import DynamoEventLog
@@ -77,6 +78,7 @@ class DynamoStore:
     catalog: Catalog
     dead_letters: DeadLetters
     keys: Keys
+    checkpoints: Checkpoints
 
     def __init__(self, table: Table, pausing: Pausing, writer: str) -> None:
         self._table = table
@@ -89,6 +91,7 @@ class DynamoStore:
         self.catalog = DynamoCatalog(table, errands, pausing)
         self.dead_letters = letters
         self.keys = DynamoKeys(table, pausing)
+        self.checkpoints = DynamoCheckpoints(table, chains)
 
     @classmethod
     def open(

@@ -39,13 +39,15 @@ _RETRIED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """One item of a transaction: `put` replaces it whole, else `sets` and `removes` change it.
+    """One item of a transaction: `put` replaces it whole, `deletes` takes it away, else `sets` and
+    `removes` change it.
 
     `expect` is the condition: each attribute has this value, or (None) is not there.
     """
 
     place: Place
     put: Mapping[str, Attribute] | None = None
+    deletes: bool = False
     sets: Mapping[str, Attribute] = field(default_factory=dict)
     removes: Sequence[str] = ()
     expect: Mapping[str, Attribute | None] = field(default_factory=dict)
@@ -207,11 +209,16 @@ class Table:
         if conditions:
             asked["ConditionExpression"] = " AND ".join(conditions)
             asked["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        if write.put is not None:
+        if write.deletes:
+            kind = "Delete"
+            asked["Key"] = _key(write.place)
+        elif write.put is not None:
+            kind = "Put"
             asked["Item"] = _told_item(
                 {**write.put, PARTITION: write.place[0], SORT: write.place[1]}
             )
         else:
+            kind = "Update"
             sets = ", ".join(f"{name(a)} = {value(told)}" for a, told in write.sets.items())
             removes = ", ".join(name(attribute) for attribute in write.removes)
             parts = ([f"SET {sets}"] if sets else []) + ([f"REMOVE {removes}"] if removes else [])
@@ -220,7 +227,7 @@ class Table:
             asked["ExpressionAttributeNames"] = names
         if values:
             asked["ExpressionAttributeValues"] = _told_item(values)
-        return {"Put" if write.put is not None else "Update": asked}
+        return {kind: asked}
 
     def _pages(
         self,
