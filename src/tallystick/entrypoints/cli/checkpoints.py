@@ -1,16 +1,16 @@
 """`tallystick checkpoints`: where the ledger's chains ended, hour by hour, to be kept elsewhere."""
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 from cyclopts import App as Cli
 from cyclopts import Parameter
 
 from tallystick.bootstrap import App, signer_for
-from tallystick.domain.checkpoint import Checkpoint, Taken, checkpoint_of, line_of
+from tallystick.domain.checkpoint import Checkpoint, Taken
 from tallystick.domain.errors import InvalidSetting
 from tallystick.domain.instant import format_instant
 from tallystick.entrypoints.cli.context import (
@@ -21,16 +21,12 @@ from tallystick.entrypoints.cli.context import (
     StoreOption,
     open_app,
 )
+from tallystick.entrypoints.cli.copies import OWNER_ONLY, catch_up, text_of
 from tallystick.entrypoints.cli.tables import Row, say, show
+from tallystick.entrypoints.worker import Passed
 from tallystick.signing import new_key_pair
 from tallystick.stages.checkpointing import kept, take
 
-T = TypeVar("T")
-
-LINE_CHARACTERS_MAX: Final = 256 * 1024 * 1024
-"""Of one checkpoint in a file: about two million chains that moved in one hour."""
-
-OWNER_ONLY: Final = 0o600
 UNSIGNED: Final = (
     "unsigned: who can write the store can make them anew (TALLYSTICK_CHECKPOINT_KEY_FILE signs)"
 )
@@ -55,31 +51,39 @@ def run_take(*, store: StoreOption = None, at: AtOption = None) -> int:
         if found is None:
             say("Nothing was taken: there is no chain yet, or another program took one just now.")
             return NEEDS_A_PERSON
-        _append(app, found)
+        trouble = catch_up(app)
+    if trouble:
+        say(f"Needs a person: {trouble}")
     if not found.checkpoint.signature:
         say(f"It is {UNSIGNED}.")
-    print(_text_of(found))
-    return CLEAN
+    print(text_of(found))
+    return NEEDS_A_PERSON if trouble else CLEAN
 
 
-def take_hourly(app: App) -> Checkpoint | None:
-    """The hour's checkpoint, where none was taken yet: for the passes of `serve` and `run`."""
+def take_hourly(app: App) -> int:
+    """The hour's checkpoint, where none was taken yet, and the copy brought up to date: for `run`.
+    An exit code; what needs a person is said."""
+    trouble = _taken_hourly(app)
+    if trouble:
+        say(f"Needs a person: {trouble}")
+    return NEEDS_A_PERSON if trouble else CLEAN
+
+
+def _taken_hourly(app: App) -> str:
     now, signer = app.clock.now(), signer_for(app)
-    found = take(app.store, now, grace=app.settings.grace, signer=signer, only_if_due=True)
-    if found is None:
-        return None
-    _append(app, found)
-    return found.checkpoint
+    take(app.store, now, grace=app.settings.grace, signer=signer, only_if_due=True)
+    return catch_up(app)
 
 
-def checkpointed(app: App, one_pass: Callable[[], T]) -> Callable[[], T]:
+def checkpointed(app: App, one_pass: Callable[[], Passed]) -> Callable[[], Passed]:
     """The pass, and after it the hour's checkpoint. A key that cannot be used stops the start."""
     signer_for(app)
 
-    def whole() -> T:
+    def whole() -> Passed:
         done = one_pass()
-        take_hourly(app)
-        return done
+        trouble = _taken_hourly(app)
+        more = {"checkpoint_copy": trouble} if trouble else {}
+        return replace(done, trouble={**done.trouble, **more})
 
     return whole
 
@@ -110,7 +114,7 @@ def export(
     """
     with open_app(store) as app:
         for one in kept(app.store, after):
-            print(_text_of(Taken(one.checkpoint) if brief else one))
+            print(text_of(Taken(one.checkpoint) if brief else one))
     return CLEAN
 
 
@@ -132,47 +136,6 @@ def new_key(
     say(f"The private key is in {file}: set TALLYSTICK_CHECKPOINT_KEY_FILE to it. The public key:")
     print(public, end="")
     return CLEAN
-
-
-def read_copy(path: Path) -> Iterator[Taken]:
-    """The checkpoints of a file. Raises InvalidSetting with the line that is none."""
-    try:
-        with path.open(encoding="utf-8") as lines:
-            yield from _parsed(path, iter(lambda: lines.readline(LINE_CHARACTERS_MAX), ""))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSetting(f"{path}: cannot be read: {error}") from error
-
-
-def _parsed(path: Path, lines: Iterable[str]) -> Iterator[Taken]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield checkpoint_of(json.loads(line))
-        except (ValueError, RecursionError) as error:
-            raise InvalidSetting(f"{path}, line {number}: {error}") from error
-
-
-def _append(app: App, found: Taken) -> None:
-    """Add the line to the file that the settings name; it is on the disk when this returns."""
-    path = app.settings.checkpoint_copy
-    if not path:
-        return
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, OWNER_ONLY)
-        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-            file.write(f"{_text_of(found)}\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise InvalidSetting(
-            f"TALLYSTICK_CHECKPOINT_COPY: {path!r} cannot be written ({error.strerror}); "
-            "`tallystick checkpoints export` prints what is missing there"
-        ) from error
-
-
-def _text_of(one: Taken) -> str:
-    return json.dumps(line_of(one), separators=(",", ":"))
 
 
 def _row(checkpoint: Checkpoint) -> Row:

@@ -12,7 +12,7 @@ from tallystick.domain.checkpoint import Verdict
 from tallystick.domain.errors import InvalidSetting
 from tallystick.domain.instant import format_instant
 from tallystick.domain.tampering import Evidence
-from tallystick.entrypoints.cli.checkpoints import UNSIGNED, read_copy
+from tallystick.entrypoints.cli.checkpoints import UNSIGNED
 from tallystick.entrypoints.cli.context import (
     CLEAN,
     NEEDS_A_PERSON,
@@ -21,6 +21,7 @@ from tallystick.entrypoints.cli.context import (
     StoreOption,
     open_app,
 )
+from tallystick.entrypoints.cli.copies import read_copy
 from tallystick.entrypoints.cli.tables import Row, say, show
 from tallystick.ports import Store
 from tallystick.stages.tracing import Lineage, trace

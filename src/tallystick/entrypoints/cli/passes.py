@@ -60,16 +60,16 @@ def run(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOption =
     with open_app(store, at) as app, _progress() as on_progress:
         if not app.has_provider:
             _tell_sealed(_seal(app, on_progress), as_json=as_json)
-            take_hourly(app)
+            code = take_hourly(app)
             say(f"Nothing was published: {NO_KEY}.")
-            return _show_differences(app, as_json=as_json)
+            return max(code, _show_differences(app, as_json=as_json))
         with ThreadPoolExecutor(SENDERS) as senders:
             done = one_pass(publishing_of(app, senders), limits_of(app), on_progress)
-        take_hourly(app)
+        code = take_hourly(app)
         _tell_sealed(done.sealed, as_json=as_json)
         if done.carried:
             say(f"Carried: {done.carried} quantities that their closed slots never delivered.")
-        code = _tell_published(done.published, as_json=as_json)
+        code = max(code, _tell_published(done.published, as_json=as_json))
         if done.published.paused or done.published.is_stopped or done.published.unread:
             return code
         return max(code, _show_discrepancies(reconciling_of(app).share(), as_json=as_json))
