@@ -350,6 +350,35 @@ def test_without_a_spool_what_is_left_at_the_end_is_counted_as_lost(caplog):
     assert "LOST" in caplog.text
 
 
+def test_the_end_does_not_wait_for_a_service_that_hangs(spool, caplog):
+    service = FakeService()
+    service.gate.clear()
+    client = service.client(spool)
+    client.record("acme", "tokens")
+    assert service.entered.wait(PATIENCE)
+
+    assert not client.close(0)
+
+    told = "LOST, unless" if spool is None else "1 events are left in the spool"
+    assert told in caplog.text
+    service.gate.set()
+    until(lambda: not client.stats.waiting)
+
+
+def test_at_the_end_only_what_was_not_delivered_of_a_request_is_lost():
+    service = FakeService(problem(404, "not-found", 0, 1), *[CUT] * 10_000)
+    together = replace(SLOW, linger_seconds=3_600, interval_seconds=3_600)
+    client = service.client(limits=together)
+    for key in ("a", "b", "c", "d", "e"):
+        client.record("acme", "tokens", key=key)
+    client.flush(0)
+    until(lambda: client.stats.failures)
+
+    assert not client.close(0)
+    stats = client.stats
+    assert (stats.rejected, stats.dropped, stats.waiting) == (2, 3, 0)
+
+
 def test_an_event_after_the_end_is_counted_as_lost(spool, caplog):
     client = FakeService().client(spool)
     client.close()
@@ -358,6 +387,52 @@ def test_an_event_after_the_end_is_counted_as_lost(spool, caplog):
 
     assert client.stats.dropped == 1
     assert "LOST" in caplog.text
+
+
+def test_a_process_that_gets_no_thread_keeps_its_events_in_the_spool(tmp_path, monkeypatch, caplog):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    client = FakeService().client(tmp_path)
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    keys = {client.record("acme", "tokens") for _ in range(3)}
+    assert not client.flush(0)
+    assert not client.close(PATIENCE)
+    monkeypatch.undo()
+
+    assert "3 events are left in the spool" in caplog.text
+    service = FakeService()
+    with service.client(tmp_path) as heir:
+        heir.flush(0)
+        until(lambda: set(service.counted) == keys)
+
+
+def test_a_process_that_gets_no_thread_and_has_no_spool_says_what_is_lost(monkeypatch, caplog):
+    client = FakeService().client()
+    monkeypatch.setattr(
+        "tallystick.client.live.Live._start_threads", lambda live: live._made_runs()
+    )
+    client.record("acme", "tokens")
+
+    assert not client.close(PATIENCE)
+    assert client.stats.dropped == 1
+    assert "LOST" in caplog.text
+
+
+def test_one_failure_is_no_news_and_an_outage_is(spool, caplog):
+    with caplog.at_level(logging.INFO, "tallystick.client"):
+        with FakeService(CUT).client(spool) as client:
+            client.record("acme", "tokens")
+            assert client.flush(PATIENCE)
+        assert caplog.text == ""
+        with FakeService(CUT, CUT, CUT).client(spool) as client:
+            client.record("acme", "tokens")
+            assert client.flush(PATIENCE)
+
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert "does not take events: no answer: cut. 1 wait for it" in told[0]
+    assert "takes events again" in told[1]
 
 
 def test_a_thread_that_a_bug_has_ended_is_started_again_and_loses_nothing(spool, monkeypatch):

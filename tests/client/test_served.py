@@ -168,9 +168,10 @@ def test_a_process_that_ends_while_the_server_is_away_leaves_all_of_it_in_the_sp
 
 
 FORKS = """
-    import os, sys
+    import os, sys, warnings
     from tallystick.client import Client
 
+    warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
     url, key, spool = sys.argv[1:]
     client = Client(url, key, spool=spool or None)
     for _ in range(40):

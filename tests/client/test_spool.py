@@ -190,6 +190,22 @@ def test_nobody_else_may_read_the_spool(tmp_path):
     assert [p for p in (tmp_path / "spool").iterdir() if p.stat().st_mode & 0o077] == []
 
 
+def test_a_link_that_somebody_put_there_is_not_followed(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    for name in (REJECTED, "me.lock"):
+        (folder / name).symlink_to(precious)
+    spool = spool_in(folder)
+
+    with pytest.raises(OSError, match="symbolic link"):
+        spool.set_aside([(b"{}", "why")])
+    with pytest.raises(OSError, match="symbolic link"):
+        spool.append([b"1"], is_durable=False)
+    assert precious.read_text() == "mine"
+
+
 def test_what_is_set_aside_keeps_its_event_and_its_reason_within_its_room(tmp_path):
     spool = spool_in(tmp_path)
 

@@ -97,6 +97,12 @@ class Buffer:
             self.remove(len(found))
             return found
 
+    @property
+    def waiting(self) -> int:
+        """Accepted and not settled, in memory and in the spool."""
+        settled = self.settled  # first, so that the difference is never below zero
+        return self.accepted - settled
+
     def settle(self, count: int) -> None:
         """So many more of the oldest accepted events need nothing more."""
         with self._changed:

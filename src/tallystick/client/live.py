@@ -51,6 +51,7 @@ class Live:
         self._inbox = self.traffic.writer if spool else self.traffic.sender
         self._runs: list[Callable[[], None]] = []
         self._threads: list[threading.Thread] = []
+        self._sender: Sender | None = None
         self._starting = threading.Lock()
         self._is_running = False
         self._start_at = 0.0
@@ -79,11 +80,10 @@ class Live:
 
     def stats(self) -> Stats:
         buffer = self.traffic.buffer
-        accepted, settled = buffer.accepted, buffer.settled
         return self.traffic.counts.stats(
-            recorded=accepted,
+            recorded=buffer.accepted,
             dropped=buffer.dropped,
-            waiting=max(0, accepted - settled),
+            waiting=buffer.waiting,
             refused=buffer.refused,
         )
 
@@ -122,7 +122,7 @@ class Live:
 
     def _made_runs(self) -> list[Callable[[], None]]:
         means, traffic = self._means, self.traffic
-        sender = Sender(
+        sender = self._sender = Sender(
             traffic,
             means.connect(),
             self._notices,
@@ -163,6 +163,10 @@ class Live:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, ends_at - time.monotonic()) + GRACE_SECONDS)
+        if any(thread.is_alive() for thread in self._threads):
+            self._notices.left(self.traffic.buffer.waiting, self._means.spool)
+        elif self._sender and self.traffic.buffer:
+            self._sender.end()
         return self.stats().waiting == 0 and not self.traffic.is_lossy
 
     def forget(self) -> None:

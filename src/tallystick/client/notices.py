@@ -1,10 +1,12 @@
 """What the client says in the log `tallystick.client`: loudly, and not over and over.
 
-Only threads of the client log, never `record`: a slow log cannot hold up its caller.
+Only threads of the client log, never `record`: a slow log cannot hold up its caller. After `close`
+there is no thread left, and whoever records still is told at once.
 """
 
 import logging
 import time
+from pathlib import Path
 from typing import Final
 
 from tallystick.client.answers import Later, Patience
@@ -65,6 +67,15 @@ class Notices:
             level = logging.ERROR if later.patience is Patience.DENIED else logging.WARNING
             text = "%s does not take events: %s. %d wait for it, since %.0f s."
             _log.log(level, text, self._service, later.reason, waiting, now - self._away_since)
+
+    def left(self, waiting: int, spool: Path | None) -> None:
+        """What the end finds undelivered."""
+        if waiting and spool is not None:
+            text = "%d events are left in the spool %s, for the next client there."
+            _log.warning(text, waiting, spool)
+        elif waiting:
+            text = "%d events are LOST, unless the service takes the request that is under way."
+            _log.error(text, waiting)
 
     def came_back(self) -> None:
         if self._away_since is not None:

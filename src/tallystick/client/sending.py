@@ -89,7 +89,7 @@ class Sender:
                 break
             else:
                 self._held = None
-        self._end()
+        self.end()
 
     @property
     def _limits(self) -> Limits:
@@ -264,7 +264,9 @@ class Sender:
     def _waited(self, later: Later, failures: int, batch: Batch) -> bool:
         """Wait as the answer asks; False where `close` cannot wait so long."""
         self._traffic.counts.failed(later.reason)
-        self._notices.failed(later, self._traffic.buffer.accepted - self._traffic.buffer.settled)
+        if failures > 1 or later.patience is not Patience.BACKOFF:
+            # A single failure may be a connection that was kept open for too long.
+            self._notices.failed(later, self._traffic.buffer.waiting)
         self._went_away()
         self._tell()
         seconds = self._seconds_until_retry(later, failures)
@@ -302,11 +304,12 @@ class Sender:
 
     # The end.
 
-    def _end(self) -> None:
-        """What is only in memory goes to the spool, or is counted as lost."""
+    def end(self) -> None:
+        """What is only in memory goes to the spool, or is counted as lost. Also for a client that
+        was never given a thread."""
         traffic = self._traffic
         traffic.buffer.hand_to_sender()
-        rest = list(self._held.events) if self._held and not self._held.segment else []
+        rest = self._held_in_memory()
         rest += traffic.buffer.take(len(traffic.buffer), 1 << 62)
         if rest and not self._is_spooled(rest):
             traffic.is_lossy = True
@@ -314,7 +317,16 @@ class Sender:
             traffic.buffer.settle(len(rest))
         if traffic.spool is not None:
             traffic.spool.release()
+        self._notices.left(traffic.buffer.waiting, traffic.spool.folder if traffic.spool else None)
         self._tell()
+
+    def _held_in_memory(self) -> list[bytes]:
+        """What is left of a batch that is in no file; the rest of it was delivered."""
+        held, self._held = self._held, None
+        if held is None or held.segment is not None:
+            return []
+        self._traffic.buffer.settle(held.count - len(held.events))
+        return list(held.events)
 
     def _is_spooled(self, events: Sequence[bytes]) -> bool:
         if self._traffic.spool is None:

@@ -29,7 +29,10 @@ EVENTS: Final = ".events"
 LOCK: Final = ".lock"
 REJECTED: Final = "rejected.ndjson"
 
-_WRITE: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_OURS: Final = os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+"""Never through a link that somebody put there: the folder may be one that others can write."""
+
+_WRITE: Final = os.O_WRONLY | os.O_APPEND | _OURS
 
 
 class SpoolFull(OSError):
@@ -235,7 +238,7 @@ class Spool:
 
 def _lock(path: Path) -> int | None:
     """The descriptor of a lock file that is now ours; None where it is somebody else's."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | _OURS, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # It may have been removed between the opening and the locking: then it locks nothing.
