@@ -83,3 +83,28 @@ def test_a_restore_that_lost_nothing_pauses_nobody() -> None:
 
         assert done.forgotten == ()
         assert told.store.catalog.switches().keys() == {RESTORED}
+
+
+def test_what_the_copy_remembers_unsettled_in_a_closed_hour_is_settled_by_what_is_there() -> None:
+    """The lost store settled it, and sent a correction since; then the period closed."""
+    with story("2026-01-31T22:00:00Z") as told:
+        told.tenant("acme")
+        told.meter("used")
+        told.subscribes("acme", "used", anchor="2026-01-01T00:00:00Z", window=None)
+        told.jump("2026-01-31T22:30:00Z")
+        told.report("acme", "2026-01-31T22:10:00Z", 2)
+        told.until("2026-01-31T23:10:00Z")
+        copy = told.store.copy()  # type: ignore[attr-defined]
+        told.report("acme", "2026-01-31T22:20:00Z", 3, key="after the copy")
+        told.until("2026-02-01T00:20:00Z")
+        told.store = copy
+        told.intake = told.intake_anew()
+        begin(copy, "second life", replace(WHO, at=told.clock.now()))
+        told.days_later(3)
+        audit = replace(WHO, at=told.clock.now())
+
+        adopt(copy, told.publisher, told.clock.now(), audit, limits=told.limits)
+
+        assert copy.outbox.publications(unsettled=True).elements == ()
+        (due,) = copy.outbox.slots().elements
+        assert due.slot.confirmed == told.at_stripe("acme", "used", *MONTH)

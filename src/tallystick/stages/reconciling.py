@@ -154,8 +154,10 @@ class Reconciling:
         slot, current = one.slot, one.current
         confirmed = ZERO if slot.confirmed is None else slot.confirmed
         if current is not None:
-            old = self.now >= current.intended_at + self.limits.resend_for
-            if current.state is not State.ACCEPTED and old:
+            # What was accepted may rightly wait until two readings have shown that it is absent.
+            proof = self.limits.summary_lag + self.limits.absence_gap
+            patience = 2 * proof if current.state is State.ACCEPTED else 0
+            if self.now >= current.intended_at + self.limits.resend_for + patience:
                 detail = f"{current.identifier}: {current.answer}"
                 yield self._of(Kind.AMBIGUOUS, slot, current.total, confirmed, detail)
         elif slot.total != slot.confirmed:

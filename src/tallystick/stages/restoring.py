@@ -94,9 +94,14 @@ def adopt(
 
 
 def _open_groups(store: Store, publisher: Publisher, now: int) -> list[list[Due]]:
-    """The slots that can still change at the provider, by what is read together."""
+    """The slots that can still change at the provider, by what is read together; and those of
+    which the copy remembers something unsettled, since the lost one may have sent more since."""
     groups: dict[str, list[Due]] = defaultdict(list)
     for one in pages(lambda cursor: store.outbox.slots(cursor=cursor)):
         route = publisher.routes[one.slot.key.route]
         groups[reading_group(route, one.slot)].append(one)
-    return [g for g in groups.values() if any(not d.slot.place.is_closed(now) for d in g)]
+    return [
+        group
+        for group in groups.values()
+        if any(one.current is not None or not one.slot.place.is_closed(now) for one in group)
+    ]

@@ -95,6 +95,21 @@ def test_a_repair_by_a_reading_that_lags_leaves_no_total_unsent():
     assert told.far.held[place(period=SPRING).slot] == 0
 
 
+def test_what_was_accepted_and_is_seen_neither_there_nor_absent_is_listed():
+    """Somebody else changed the sum meanwhile: no reading can decide it."""
+    told = Desk(DELTA)
+    told.grow("e1", 5)
+    told.run()
+    told.far.held[place(DELTA, period=SPRING).slot] = Decimal(3)
+    told.hours(142)
+    assert list(reconciling(told).provider()) == []
+
+    told.hours(2)
+
+    (found,) = reconciling(told).provider()
+    assert (found.kind, found.ours) == (Kind.AMBIGUOUS, 5)
+
+
 def test_what_is_in_flight_is_not_repaired():
     told = Desk()
     told.grow("e1", 5)
