@@ -344,7 +344,6 @@ def test_the_doctor_says_that_a_checkpoint_is_old_or_not_by_the_key_that_is_set(
 def test_a_new_key_is_its_owners_alone_and_overwrites_nothing(run, tmp_path):
     path = tmp_path / "key.pem"
     ran = run("checkpoints", "new-key", path)
-
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "PRIVATE" in path.read_text()
     assert "PRIVATE" not in ran.out + ran.err

@@ -40,6 +40,7 @@ from tallystick.domain.tenant import Tenant, Terms, check_name, check_zone
 from tallystick.entrypoints.http.access import _bearer
 from tallystick.entrypoints.http.problems import Problem
 from tallystick.publishers.stripe.connection import checked_base
+from tallystick.stores import dynamodb
 from tallystick.stores.memory import MemoryStore
 from tests.fuzz.refusals import check_hidden, check_problem, check_sentence
 
@@ -139,7 +140,7 @@ class OpenedElsewhere(MemoryStore):
         return cls()
 
 
-@patch("tallystick.stores.dynamodb.DynamoStore", OpenedElsewhere)
+@patch.object(dynamodb, "DynamoStore", OpenedElsewhere)
 def store_url(raw: bytes) -> None:
     """A store's address names a file, the memory, or is refused with what to write instead."""
     url = raw.decode("utf-8", "replace")
