@@ -5,6 +5,7 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.routing import Route
 
 from tallystick.domain.errors import InvalidSetting, NotFound, StoreLost, StoreUnavailable
 from tallystick.entrypoints.http.problems import Problem, not_found, unavailable
@@ -40,9 +41,16 @@ def problem_for(request: Request, error: Exception) -> Problem:
 def _refused_by_routing(request: Request, error: HTTPException) -> Problem:
     if error.status_code == 405:
         detail = f"{request.method} is not for this path"
-        headers = error.headers or {}
+        headers = {"Allow": ", ".join(sorted(_allowed(request)))}
         return Problem(status=405, kind="method-not-allowed", detail=detail, headers=headers)
     return not_found("there is nothing at this path")
+
+
+def _allowed(request: Request) -> set[str]:
+    """The methods of all routes at this path: routing itself tells those of the first only."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    matching = (route for route in routes if route.path_regex.match(request.url.path))
+    return {method for route in matching for method in route.methods or ()}
 
 
 def log_failure(what: str, error: Exception) -> None:

@@ -30,6 +30,8 @@ from tallystick.entrypoints.http.problems import PROBLEM_TYPE
 from tallystick.entrypoints.http.reading import CLOUD_EVENT, CLOUD_EVENTS, JSON
 
 LINES: Final = "application/x-ndjson"
+CSV: Final = "text/csv"
+OPENAPI: Final = "application/vnd.oai.openapi+json"
 REFUSED: Final = (400, 401, 403, 404, 408, 413, 415, 503)
 PAGE: Final = ("cursor", "limit")
 
@@ -44,6 +46,7 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     body_types: tuple[str, ...] = ()
     answers: tuple[int, ...] = (200,)
+    answer_types: tuple[str, ...] = (JSON,)
     refusals: tuple[int, ...] = ()
 
 
@@ -80,8 +83,10 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "delete_meter": Operation(
         scope=ADMIN, headers=("If-Match",), answers=(204,), refusals=(409, 412)
     ),
-    "get_query": Operation(scope=READ, query=queries.PARAMETERS),
-    "post_query": Operation(scope=READ, body=queries.Asked, body_types=(JSON,)),
+    "get_query": Operation(scope=READ, query=queries.PARAMETERS, answer_types=(JSON, CSV)),
+    "post_query": Operation(
+        scope=READ, body=queries.Asked, body_types=(JSON,), answer_types=(JSON, CSV)
+    ),
     "list_tenants": Operation(scope=READ, query=PAGE),
     "create_tenant": Operation(
         scope=ADMIN,
@@ -142,8 +147,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     ),
     "healthz": Operation(),
     "readyz": Operation(answers=(200, 503)),
-    "get_metrics": Operation(scope=READ),
-    "get_openapi": Operation(),
+    "get_metrics": Operation(scope=READ, answer_types=("text/plain",)),
+    "get_openapi": Operation(answer_types=(OPENAPI,)),
 }
 """By the name of the function that answers."""
 
@@ -243,7 +248,11 @@ def _request_body(known: Operation) -> dict[str, object]:
 def _responses(known: Operation) -> dict[str, object]:
     refusals = (*(REFUSED if known.scope is not None else ()), *known.refusals)
     problem = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    found: dict[int, object] = {status: {"description": "Done."} for status in known.answers}
+    content: dict[str, object] = {kind: {} for kind in known.answer_types}
+    done = {"description": "Done.", "content": content}
+    found: dict[int, object] = dict.fromkeys(known.answers, done)
+    if 204 in found:
+        found[204] = {"description": "Done; there is nothing to say."}
     found |= {status: {"description": "Refused.", "content": problem} for status in refusals}
     return {str(status): found[status] for status in sorted(found)}
 
@@ -251,4 +260,4 @@ def _responses(known: Operation) -> dict[str, object]:
 async def get_openapi(request: Request) -> Response:
     """This document."""
     text = json.dumps(request.app.state.openapi)
-    return Response(text, media_type="application/vnd.oai.openapi+json;version=3.1")
+    return Response(text, media_type=f"{OPENAPI};version=3.1")
