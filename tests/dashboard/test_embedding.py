@@ -48,6 +48,9 @@ def test_a_token_of_the_api_opens_the_page_until_it_ends(api: Api):
     token = api.client.post("/api/v1/tokens", json=asked, headers=names).json()["token"]
 
     assert usage(api, token).status_code == 200
+    refused = api.client.post("/dashboard/sign-in", data={"key": token}, follow_redirects=False)
+    assert refused.status_code == 401
+    assert "opens an embedded page" in refused.text
     api.clock.sleep(60_000_000)
     assert usage(api, token).status_code == 401
 
