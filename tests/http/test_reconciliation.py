@@ -15,7 +15,7 @@ from tallystick.domain.publication import Limits
 from tallystick.domain.tenant import Tenant
 from tallystick.entrypoints import checking
 from tallystick.stages.publishing import Publishing
-from tallystick.stages.reconciling import SHARES
+from tallystick.stages.reconciling import COMPARED_FOR, SHARES
 from tallystick.stages.sealing import seal
 from tallystick.stages.targeting import SealLimits
 from tallystick.testing.fakes import HOUR_METER, FakeProvider, FakePublisher
@@ -100,6 +100,7 @@ def test_what_is_equal_is_shown_too_and_a_later_run_replaces_the_earlier(api: Ap
     ]
     assert {line["compared_at"] for line in lines} == {format_instant(api.clock.now())}
     assert shown["whole"]["began_at"] == format_instant(api.clock.now())
+    assert shown["whole"]["left_out_before"] == format_instant(api.clock.now() - COMPARED_FOR)
 
 
 def test_the_shares_of_a_week_are_kept_together_until_everything_was_compared(api: Api):

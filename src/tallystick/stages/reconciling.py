@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
+from itertools import groupby
 from typing import Final
 from zlib import crc32
 
 from tallystick.domain.discrepancy import Comparison, Discrepancy, Kind
-from tallystick.domain.instant import HOUR
+from tallystick.domain.instant import DAY, EARLIEST, HOUR, LATEST, floor_hour
 from tallystick.domain.publication import Limits, State
 from tallystick.domain.quantity import ZERO, add, equal_as_read
 from tallystick.domain.slot import Mode, Reads, Route, Slot, reading_group
@@ -35,6 +36,10 @@ BILL_LATENESS: Final = 2 * HOUR
 SHARES: Final = 7 * 24
 """Hours until every tenant has had its turn of the share that each run reconciles."""
 
+COMPARED_FOR: Final = 40 * DAY
+"""So long after a bill's end it is compared, where nobody names another day: by then it is final,
+and providers take no usage that old."""
+
 Line = tuple[str, str, Window]
 """A bill's line: destination, counter, period."""
 
@@ -42,13 +47,27 @@ Line = tuple[str, str, Window]
 @dataclass(frozen=True, kw_only=True)
 class Reconciling:
     """What is compared, and as of when. `limits` say how long a publication may stay unsettled;
-    `on_line` is told both sides of each line of a bill, the equal ones too."""
+    `on_line` is told both sides of each line of a bill, the equal ones too. Of the provider's books
+    the periods are compared that end after `since`; without one, those of the last COMPARED_FOR.
+    What is older and not delivered is listed all the same.
+    """
 
     store: Store
     publisher: Publisher
     now: int
     limits: Limits
     on_line: Callable[[Comparison], None] = lambda _: None
+    since: int | None = None
+
+    @property
+    def compared_from(self) -> int:
+        """Periods that ended by then are left out."""
+        return self.now - COMPARED_FOR if self.since is None else self.since
+
+    def leaves_out(self) -> bool:
+        """Whether there is anything so old."""
+        older = Window(EARLIEST, max(self.compared_from, EARLIEST + 1))
+        return bool(self.store.outbox.slots(starting=older, limit=1).elements)
 
     def everything(self) -> Iterator[Discrepancy]:
         """Events, Aggregates, ledger, chains, slots, provider, bills and subscriptions."""
@@ -83,12 +102,21 @@ class Reconciling:
         )
 
     def provider(self) -> Iterator[Discrepancy]:
-        """Every slot against its Entries and the provider; every closed period against its bill."""
+        """The slots against their Entries and the provider, and closed periods against their
+        bills."""
         lines = _Lines()
         for batch in self._slots_by_group():
             yield from self._compared(batch, lines)
+        lines.forget_before(self.compared_from)
         self._tell(lines)
         yield from self._bills(lines)
+        yield from self._old_and_stuck()
+
+    def _old_and_stuck(self) -> Iterator[Discrepancy]:
+        """Of what is too old to be compared, that which never arrived."""
+        for one in pages(lambda cursor: self.store.outbox.slots_due(cursor=cursor)):
+            if not self._is_compared(one.slot):
+                yield from self._stuck(one)
 
     def _tell(self, lines: "_Lines") -> None:
         for (destination, counter, period), ours in lines.ours.items():
@@ -106,17 +134,29 @@ class Reconciling:
             )
 
     def _slots_by_group(self) -> Iterator[list[Due]]:
-        """All slots, some thousand at a time; no reading group is cut in two."""
-        slots = pages(lambda cursor: self.store.outbox.slots(cursor=cursor))
+        """The slots that are compared, some thousand at a time; no reading group is cut in two."""
+        span = Window(self._earliest(), LATEST)
+        slots = pages(lambda cursor: self.store.outbox.slots(starting=span, cursor=cursor))
         batch: list[Due] = []
-        for one in slots:
-            full = len(batch) >= READ_AT_ONCE
-            if full and self._group(batch[-1].slot) != self._group(one.slot):
+        for _, group in groupby(slots, lambda one: self._group(one.slot)):
+            members = list(group)
+            if any(self._is_compared(one.slot) for one in members):
+                batch += members
+            if len(batch) >= READ_AT_ONCE:
                 yield batch
                 batch = []
-            batch.append(one)
         if batch:
             yield batch
+
+    def _is_compared(self, slot: Slot) -> bool:
+        return slot.place.period.end > self.compared_from
+
+    def _earliest(self) -> int:
+        """Where the first slot that is compared may start: in the oldest period, or in the hour
+        that the period's start cuts."""
+        accounts = pages(lambda cursor: self.store.catalog.accounts(cursor=cursor))
+        starts = (account.tenant.period_at(self.compared_from).start for account in accounts)
+        return floor_hour(min(starts, default=EARLIEST))
 
     def _group(self, slot: Slot) -> str:
         return reading_group(self.publisher.routes[slot.key.route], slot)
@@ -294,6 +334,11 @@ class _Lines:
         line = line_of(slot)
         self.ours[line] = add(self.ours[line], slot.total)
         self.examples[line] = slot
+
+    def forget_before(self, instant: int) -> None:
+        """Leave out the lines of bills that ended by then: of them only a cut hour was read."""
+        for line in [line for line in self.ours if line[2].end <= instant]:
+            del self.ours[line], self.examples[line]
 
 
 def line_of(slot: Slot) -> Line:

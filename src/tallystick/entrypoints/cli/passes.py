@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Final
 
 from cyclopts import App as Cli
@@ -25,6 +26,7 @@ from tallystick.entrypoints.cli.context import (
     StoreOption,
     audit,
     open_app,
+    optional_instant,
 )
 from tallystick.entrypoints.cli.tables import Row, say, show
 from tallystick.ports import Due
@@ -109,6 +111,10 @@ def run_reconcile(
         Parameter(negative="", help="Have absolute slots that changed at the provider set again."),
     ] = False,
     why: Annotated[str, Parameter(help="For the audit trail: why it is repaired.")] = "",
+    since: Annotated[
+        str | None,
+        Parameter(help="Compare bills that end after this instant; else those of 40 days."),
+    ] = None,
     store: StoreOption = None,
     at: AtOption = None,
     as_json: JsonOption = False,
@@ -118,9 +124,12 @@ def run_reconcile(
     Exit code 1 if there is any.
     """
     with open_app(store, at) as app:
-        reconciling = reconciling_of(app)
+        reconciling = replace(reconciling_of(app), since=optional_instant("--since", since))
         if not app.has_provider:
             say(f"Only our own half was compared: {NO_KEY}.")
+        elif reconciling.leaves_out():
+            left_out = format_instant(reconciling.compared_from)
+            say(f"Bills that ended by {left_out} are left out (--since compares them).")
         found = reconciling.everything() if app.has_provider else reconciling.our_half()
         code = _show_discrepancies(found, as_json=as_json, empty="No difference.")
         if repair:

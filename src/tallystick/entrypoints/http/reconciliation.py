@@ -20,6 +20,7 @@ from tallystick.entrypoints.http.books import LIMIT, LIMIT_MAX, check_unbound
 from tallystick.entrypoints.http.parameters import check_known, cursor, number
 from tallystick.entrypoints.http.problems import invalid_parameter
 from tallystick.entrypoints.http.service import service_of
+from tallystick.stages.reconciling import COMPARED_FOR
 
 LINES: Final = ("cursor", "limit")
 SHOWN_MAX: Final = 1_000
@@ -98,6 +99,7 @@ def _run(run: Check) -> dict[str, object]:
         "what": run.what,
         "began_at": format_instant(run.began_at),
         "ended_at": None if run.ended_at is None else format_instant(run.ended_at),
+        "left_out_before": format_instant(run.began_at - COMPARED_FOR),
         "lines": len(run.lines) + run.lines_left_out,
         "discrepancies": len(run.discrepancies) + run.discrepancies_left_out,
         "trouble": run.trouble,
