@@ -110,7 +110,9 @@ def _table_and_options(url: str) -> tuple[str, dict[str, list[str]]]:
         options = parse_qs(parts.query, keep_blank_values=True)
     except ValueError:
         return "", {}
-    return ("" if parts.path or parts.fragment else parts.netloc), options
+    # A URL is read without the tabs and line ends in it: what is left is not what was written.
+    is_more = parts.path or parts.fragment or not url.isprintable()
+    return ("" if is_more else parts.netloc), options
 
 
 def new_incarnation() -> str:

@@ -1,12 +1,14 @@
 """The copy of the checkpoints: it catches up, goes on after a crash, and holds up no billing."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tallystick.entrypoints.cli.checkpoints import checkpointed
 from tallystick.entrypoints.cli.context import open_app
+from tallystick.entrypoints.cli.copies import catch_up
 from tallystick.entrypoints.worker import Passed
 from tests.cli.test_checkpoints import LATER, Books, booked, hour
 
@@ -80,6 +82,14 @@ def test_the_hourly_loop_is_told_of_a_copy_that_cannot_be_written(booked, copy):
         done = checkpointed(app, lambda: Passed(counts={}, trouble={"other": "one"}))()
 
     assert set(done.trouble) == {"other", "checkpoint_copy"}
+
+
+def test_of_many_that_write_one_copy_at_once_each_line_is_written_once(booked, copy):
+    with open_app(None, LATER) as app, ThreadPoolExecutor(8) as threads:
+        told = list(threads.map(lambda _: catch_up(app), range(8)))
+
+    assert set(told) == {""}
+    assert copy.read_text() == exported(booked)
 
 
 def test_without_a_copy_nothing_is_told(booked):

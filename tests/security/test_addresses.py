@@ -37,6 +37,9 @@ HOSTILE = (
     "https://",
     "http://[::1",
     "javascript:alert(1)",
+    "https://api.stri\npe.com",
+    "https://api\t.stripe.com",
+    "http://127.0.0.1\r\nHost:example.org",
 )
 
 
@@ -58,6 +61,7 @@ def test_an_api_key_goes_to_no_such_address(url):
         "dynamodb://",
         "dynamodb://[",
         "dynamodb://user:word@table?region=eu-central-1",
+        "dynamodb://ta\nble?region=eu-central-1",
         "dynamodb://table:8000?region=eu-central-1",
         "dynamodb://table/../other?region=eu-central-1",
         "dynamodb://table?region=eu-central-1&endpoint_url=http://169.254.169.254",

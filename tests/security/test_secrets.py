@@ -149,6 +149,7 @@ def test_no_fault_on_the_way_to_stripe_shows_a_secret(world, kind, monkeypatch):
         ("STRIPE_WEBHOOK_SECRET", f"wh{WEBHOOK_SECRET}"),
         ("CHECKPOINT_KEY", f"-----BEGIN {STRIPE_KEY}"),
     ],
+    ids=["foreign letter", "no prefix", "wrong prefix", "no key within"],
 )
 def test_a_secret_that_is_none_is_refused_unseen(world, monkeypatch, name, text):
     world.ran(HEALTHY[1:2])

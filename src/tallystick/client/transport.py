@@ -26,7 +26,8 @@ def checked_url(url: str, *, allow_http: bool) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ValueError(f"the service's URL cannot be read: {error}") from None
-    if not host or "@" in parts.netloc or parts.query or parts.fragment:
+    is_more = "@" in parts.netloc or parts.query or parts.fragment or not url.isprintable()
+    if not host or is_more:
         raise ValueError("the service's URL must be such as https://tallystick.example.com")
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
     if not is_safe and not (allow_http and parts.scheme == "http"):

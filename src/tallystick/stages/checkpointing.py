@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tallystick.domain.checkpoint import Signer, Taken, is_due, taken
+from tallystick.domain.checkpoint import Checkpoint, Signer, Taken, is_due, taken
 from tallystick.ports import Store
 from tallystick.stages.recounting import pages
 
-AT_ONCE: Final = 24
-"""So many checkpoints are read at once; their heads one by one."""
+AT_ONCE: Final = 200
+"""So many checkpoints are read at once; the ends that moved one by one."""
 
 
 def take(
@@ -36,9 +36,14 @@ def take(
     return found if store.checkpoints.keep(found) else None
 
 
-def kept(store: Store, after: int = 0) -> Iterator[Taken]:
-    """The store's checkpoints beyond a number, with the ends that moved."""
+def listed(store: Store, after: int = 0) -> Iterator[Checkpoint]:
+    """The store's checkpoints beyond a number."""
     while page := store.checkpoints.list(after=after, limit=AT_ONCE):
-        for checkpoint in page:
-            yield Taken(checkpoint, store.checkpoints.moved(checkpoint.number))
+        yield from page
         after = page[-1].number
+
+
+def kept(store: Store, after: int = 0) -> Iterator[Taken]:
+    """The same, each with the ends that moved."""
+    for checkpoint in listed(store, after):
+        yield Taken(checkpoint, store.checkpoints.moved(checkpoint.number))

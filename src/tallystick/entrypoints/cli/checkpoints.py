@@ -25,7 +25,7 @@ from tallystick.entrypoints.cli.copies import OWNER_ONLY, catch_up, text_of
 from tallystick.entrypoints.cli.tables import Row, say, show
 from tallystick.entrypoints.worker import Passed
 from tallystick.signing import new_key_pair
-from tallystick.stages.checkpointing import kept, take
+from tallystick.stages.checkpointing import kept, listed, take
 
 UNSIGNED: Final = (
     "unsigned: who can write the store can make them anew (TALLYSTICK_CHECKPOINT_KEY_FILE signs)"
@@ -92,7 +92,7 @@ def list_checkpoints(*, store: StoreOption = None, as_json: JsonOption = False) 
     """List all checkpoints, without the chains' ends."""
     with open_app(store) as app:
         show(
-            (_row(one.checkpoint) for one in kept(app.store)),
+            map(_row, listed(app.store)),
             as_json=as_json,
             empty="No checkpoint yet; `tallystick checkpoints take` takes one.",
         )

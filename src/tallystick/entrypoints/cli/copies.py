@@ -1,5 +1,6 @@
 """The copy of the checkpoints that is kept elsewhere: a file with one JSON object a line."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -50,6 +51,8 @@ def catch_up(app: App) -> str:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, OWNER_ONLY)
         with os.fdopen(descriptor, "r+b") as file:
+            # Two servers on one store may have one file; the lock ends with the file's being open.
+            fcntl.flock(file, fcntl.LOCK_EX)
             for one in kept(app.store, _last_number(app, _last_line(file))):
                 file.write(text_of(one).encode() + b"\n")
             file.flush()

@@ -145,7 +145,7 @@ def checked_base(api_base: str | None) -> str:
         return STRIPE
     parts = urlsplit(api_base)
     plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    plain = plain and parts.path in ("", "/") and bool(parts.hostname)
+    plain = plain and parts.path in ("", "/") and bool(parts.hostname) and api_base.isprintable()
     if plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(api_base))):
         return api_base.rstrip("/")
     raise InvalidSetting(
