@@ -14,6 +14,7 @@ from tallystick.domain.instant import HOUR, MINUTE, SECOND
 
 PREFIX: Final = "TALLYSTICK_"
 DEFAULT_STORE: Final = "sqlite:///./tallystick.db"
+KEY_RATE_MAX: Final = 100_000
 GRACE_MAX: Final = 30 * MINUTE
 """Half of the hour that Stripe leaves after a period's end."""
 
@@ -56,6 +57,7 @@ class Settings:
     stripe_webhook_secrets TALLYSTICK_STRIPE_WEBHOOK_SECRET, or the file …_FILE names: one or
                            several, between blanks or commas
     auto_onboard           TALLYSTICK_AUTO_ONBOARD: make a tenant when its first report comes
+    key_rate               TALLYSTICK_KEY_RATE: a key's requests per second; 0 is no limit
     lago_refuse_duplicates TALLYSTICK_LAGO_REFUSE_DUPLICATES: 422 for a used transaction_id
     grace                  TALLYSTICK_GRACE: how long after an hour's end it is sealed (5m)
     checkpoint_key         TALLYSTICK_CHECKPOINT_KEY, or the file …_KEY_FILE names: signs them
@@ -74,6 +76,7 @@ class Settings:
     stripe_api_base: str = ""
     stripe_webhook_secrets: tuple[Secret, ...] = ()
     auto_onboard: bool = False
+    key_rate: int = 0
     lago_refuse_duplicates: bool = False
     grace: int = 5 * MINUTE
     checkpoint_key: Secret | None = None
@@ -96,6 +99,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         stripe_api_base=_api_base(found, f"{PREFIX}STRIPE_API_BASE"),
         stripe_webhook_secrets=_each(_secret(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET")),
         auto_onboard=_flag(found, f"{PREFIX}AUTO_ONBOARD"),
+        key_rate=_rate(found, f"{PREFIX}KEY_RATE"),
         lago_refuse_duplicates=_flag(found, f"{PREFIX}LAGO_REFUSE_DUPLICATES"),
         grace=_grace(found, f"{PREFIX}GRACE"),
         checkpoint_key=_secret(found, f"{PREFIX}CHECKPOINT_KEY"),
@@ -219,6 +223,13 @@ def _otel_asked(found: Mapping[str, str]) -> str:
     if exporter not in OTEL_EXPORTERS:
         raise InvalidSetting(f"OTEL_TRACES_EXPORTER must be one of {', '.join(OTEL_EXPORTERS)}")
     return "" if exporter == "none" else exporter
+
+
+def _rate(found: Mapping[str, str], name: str) -> int:
+    text = found.get(name, "").strip() or "0"
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text) <= KEY_RATE_MAX):
+        raise InvalidSetting(f"{name} must be a whole number up to {KEY_RATE_MAX}; 0 is no limit")
+    return int(text)
 
 
 def _grace(found: Mapping[str, str], name: str) -> int:

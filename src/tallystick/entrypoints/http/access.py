@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from tallystick.domain.api_key import KEY_LENGTH_MAX, ApiKey, Scope, digest_of
 from tallystick.domain.instant import HOUR, SECOND
+from tallystick.entrypoints.http.pacing import Pace
 from tallystick.entrypoints.http.problems import Problem
 from tallystick.ports import Clock, Keys
 
@@ -27,9 +28,10 @@ HOW_TO_GET_ONE: Final = "make one with `tallystick keys create --scope ingest`"
 class Access:
     """The keys, as they were a moment ago."""
 
-    def __init__(self, keys: Keys, clock: Clock) -> None:
+    def __init__(self, keys: Keys, clock: Clock, pace: Pace) -> None:
         self._keys = keys
         self._clock = clock
+        self._pace = pace
         self._remembered: dict[str, tuple[ApiKey, int]] = {}
 
     async def granted(
@@ -37,6 +39,7 @@ class Access:
     ) -> ApiKey:
         """The key of the request, if it may do this. The problem says what is wrong otherwise."""
         key = await self.live(digest_of(_bearer(request)), in_thread)
+        self._pace.check(key.id, self._clock.now())
         check_allows(key, scope)
         return key
 

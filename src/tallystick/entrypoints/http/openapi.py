@@ -32,7 +32,7 @@ from tallystick.entrypoints.http.reading import CLOUD_EVENT, CLOUD_EVENTS, JSON
 LINES: Final = "application/x-ndjson"
 CSV: Final = "text/csv"
 OPENAPI: Final = "application/vnd.oai.openapi+json"
-REFUSED: Final = (400, 401, 403, 404, 408, 413, 415, 503)
+REFUSED: Final = (400, 401, 403, 404, 408, 413, 415, 429, 503)
 PAGE: Final = ("cursor", "limit")
 
 

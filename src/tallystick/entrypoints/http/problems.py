@@ -35,6 +35,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "scope-missing": "This key may not do that",
         "still-billed": "Somebody is billed by it",
         "too-large": "Too much in one request",
+        "too-often": "More often than this key may ask",
         "too-slow": "The request did not arrive",
         "unauthorized": "No key that opens this",
         "unavailable": "The store does not answer",

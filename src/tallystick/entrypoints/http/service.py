@@ -18,6 +18,7 @@ from tallystick.entrypoints.http.counting import Counting
 from tallystick.entrypoints.http.deliveries import Deliveries
 from tallystick.entrypoints.http.metrics import HttpMetrics
 from tallystick.entrypoints.http.observing import KEY_ID
+from tallystick.entrypoints.http.pacing import Pace
 from tallystick.entrypoints.http.problems import overloaded
 from tallystick.entrypoints.running import Running
 from tallystick.entrypoints.worker import HourlyLoop
@@ -94,7 +95,7 @@ def service_for(
     return Service(
         app=app,
         counting=Counting(intake, app.clock, metrics.counted_group),
-        access=Access(app.store.keys, app.clock),
+        access=Access(app.store.keys, app.clock, Pace(app.settings.key_rate)),
         deliveries=Deliveries(directory=Directory(app.store.catalog)),
         checks=checks or Checks(app),
         metrics=metrics,
