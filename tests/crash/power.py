@@ -107,6 +107,7 @@ class PowerWorld:
     syncs: int = 0
     cuts: int = 0
     workers: int = 0
+    is_set_up: bool = False
     draws: Random = field(default_factory=Random)
 
     def __post_init__(self) -> None:
@@ -144,8 +145,9 @@ class PowerWorld:
         """Open, count from one or several threads, publish now and then, and close."""
         store = SqliteStore.open(self.file, incarnation="here", vfs=disk.name)
         try:
-            if not store.catalog.meters():
+            if not self.is_set_up:
                 fill(store, self.clock.at, ROUTES)
+                self.is_set_up = not disk.is_off
             worker = self._worker(store, disk)
             threads = [
                 threading.Thread(target=self._worker(store, disk).work)
@@ -184,7 +186,7 @@ class PowerWorld:
         """The power stays on: everything is told and agrees; and how long the ledger is."""
         store = SqliteStore.open(self.file, incarnation="here")
         try:
-            if not store.catalog.meters():
+            if not self.is_set_up:
                 fill(store, self.clock.at, ROUTES)
             found = self._count_the_rest(store)
             begun = self.clock.at
