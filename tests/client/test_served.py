@@ -167,6 +167,31 @@ def test_a_process_that_ends_while_the_server_is_away_leaves_all_of_it_in_the_sp
     assert len(stored(folder)) == 100
 
 
+def test_a_disk_that_takes_only_half_of_a_write_costs_nothing(folder: Path):
+    """The kernel cuts the write off, as on a disk that becomes full."""
+    program = """
+        import resource, sys
+        from tallystick.client import Client, Limits
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, resource.RLIM_INFINITY))
+        limits = Limits(linger_seconds=0.05, interval_seconds=0, spool_retry_seconds=0.05)
+        with Client(*sys.argv[1:3], spool=sys.argv[3], limits=limits) as client:
+            for _ in range(500):
+                client.record("acme", "requests")
+            assert client.flush(60)
+        assert (client.stats.delivered, client.stats.damaged) == (500, 0), client.stats
+    """
+    spool = folder / "spool"
+    with serving(folder) as served:
+        process = run_client(program, f"http://127.0.0.1:{served.port}", served.key, spool)
+        _, errors = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, errors
+    assert "File too large" in errors
+    assert len(stored(folder)) == 500
+    assert list(spool.iterdir()) == []
+
+
 FORKS = """
     import os, sys, warnings
     from tallystick.client import Client

@@ -219,6 +219,10 @@ class Spool:
         for heritage in self._inherited:
             os.close(heritage.descriptor)
         self._inherited = []
+        if self._open is not None and not self._open.count:
+            os.close(self._open.descriptor)
+            self._open.path.unlink(missing_ok=True)
+            self._open = None
         if self._lock < 0:
             return
         with suppress(OSError):
