@@ -24,7 +24,7 @@ from tallystick.entrypoints.http.problems import Problem
 from tallystick.entrypoints.http.service import service_of
 
 UNKNOWN: Final = "There is no such key, or it is revoked or has expired."
-TOKEN: Final = "This token opens an embedded page, and no session here; sign in with a key."
+FOR_EMBEDDING: Final = "This token opens an embedded page, and no session here; sign in with a key."
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -85,7 +85,7 @@ async def _fault(request: Request, text: str) -> str:
         if problem.status == 403:
             return "This key may not look at anything; sign in with one of scope read or admin."
         raise
-    return TOKEN if key.is_token else ""
+    return FOR_EMBEDDING if key.is_token else ""
 
 
 def _form(onward: str, *, fault: str = "", status: int = 200) -> Response:
