@@ -63,6 +63,7 @@ def _runs(checks: Checks) -> dict[str, object]:
         "under_way": checks.under_way,
         "whole": next((run for run in runs if run.what != SHARE), None),
         "waiting": WAITING,
+        "is_urgent": any(one.kind not in WAITING for one in found),
         "share": shares[-1] if shares else None,
         "differences": found[:DIFFERENCES],
         "left_out": sum(run.discrepancies_left_out for run in runs)
