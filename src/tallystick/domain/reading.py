@@ -176,7 +176,8 @@ def shares(
     With one slot in doubt it is the rest. With more it tells when all have landed, and each total
     rose (else an older mixture may have the same sum), or when none has, and all went the same
     way (else a rise and a fall that both landed may cancel out). Where a value is set, what was
-    answered with a 2xx and is quiet counts as there, if the total agrees to the last unit.
+    answered with a 2xx so long ago that it must show counts as there, if the total agrees to the
+    last unit.
     """
     unsettled = [(s, p) for s, p in members if p is not None]
     blank = [s for s, p in members if p is None and s.confirmed is None]
@@ -211,7 +212,7 @@ def _with_blank(
     slot, *others = blank
     if others or at < shown_for_good(slot.place, limits):
         return {}
-    found, doubtful = _accepted(unsettled, at, route, limits)
+    found, doubtful = _accepted(unsettled, at, limits)
     for total in found.values():
         left = rest_as_read(left, total)
     told = (ZERO, *slot.earlier)
@@ -267,7 +268,7 @@ def _without_accepted(
     unsettled: Unsettled, left: Decimal, at: int, route: Route, limits: Limits
 ) -> dict[SlotKey, Decimal]:
     """What each holds, if what was set and answered with a 2xx is there and the rest adds up."""
-    found, doubtful = _accepted(unsettled, at, route, limits)
+    found, doubtful = _accepted(unsettled, at, limits)
     for total in found.values():
         left = rest_as_read(left, total)
     if not doubtful:
@@ -277,14 +278,15 @@ def _without_accepted(
 
 
 def _accepted(
-    unsettled: Unsettled, at: int, route: Route, limits: Limits
+    unsettled: Unsettled, at: int, limits: Limits
 ) -> tuple[dict[SlotKey, Decimal], list[tuple[Slot, Publication]]]:
-    """(what was answered with a 2xx, is quiet and would show; the others, which are in doubt)."""
+    """(what was answered with a 2xx and must show by now; the others, which are in doubt)."""
     found: dict[SlotKey, Decimal] = {}
     doubtful: list[tuple[Slot, Publication]] = []
     for slot, current in unsettled:
-        quiet = current.state is State.ACCEPTED and at >= landed_by(current, limits)
-        if quiet and _would_show(slot, current, at, route, limits):
+        # Not sooner, however fresh: a sum that lags can be the same by other totals.
+        shown = at >= landed_by(current, limits) + limits.summary_lag
+        if shown and current.state is State.ACCEPTED:
             found[slot.key] = current.total
         else:
             doubtful.append((slot, current))

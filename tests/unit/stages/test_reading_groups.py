@@ -80,6 +80,17 @@ def test_one_lost_request_is_told_from_those_that_were_accepted():
     assert after[HOUR].absent == Decimal(0)
 
 
+def test_a_sum_that_lags_confirms_nobody_by_what_was_accepted_since():
+    """16 + 0 + 4 is the sum if all landed, and 5 + 13 + 2 was it before."""
+    rose = sent(slot_at(0, "16", confirmed=None, earlier=("5",)), Outcome.ACCEPTED)
+    fell = sent(slot_at(HOUR, "0", confirmed=None, earlier=("13",)), Outcome.ACCEPTED)
+    lost = sent(slot_at(2 * HOUR, "4", confirmed=None, earlier=("2",)), Outcome.UNKNOWN)
+
+    after = states([rose, fell, lost], "20", at=4 * HOUR)
+
+    assert all(not a.state.is_settled for a in after.values())
+
+
 def test_of_two_deltas_of_an_hour_the_one_that_landed_is_found_by_the_sum():
     landed = sent(slot_at(0, "1.25", route=SUM_METER), Outcome.UNKNOWN, route=SUM_METER)
     lost = sent(slot_at(30 * MINUTE, "40", route=SUM_METER), Outcome.UNKNOWN, route=SUM_METER)
