@@ -63,15 +63,16 @@ mutants: $(VENV)/.dev ## break the source on purpose and see it noticed: MUTANTS
 	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 crashes: $(VENV)/.dev ## kill the server and cut the power under load: ROUNDS=200 of each
-	@$(BIN)/python -m pytest -q -m "kill or slow" $(TESTS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "kill or slow" $(TESTS)
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(VENV)/.fuzz ## fuzz every parser: SECONDS=60 for each, FUZZ="NAME NAME" for some
 	@$(BIN)/python -m tests.fuzz $(SECONDS) $(FUZZ)
 
-bench: $(VENV)/.dev ## measure this machine
-	@test -f bench/__main__.py || { echo "No benchmark has been written yet." >&2; exit 1; }
-	@$(BIN)/python -m bench
+bench: $(VENV)/.dev ## measure this machine: BENCH=http_ingest is one of those in bench/
+	@test -f "bench/$(BENCH).py" || { printf 'Name one of these: make bench BENCH=...\n' >&2; \
+		ls bench | sed -n 's/^\([a-z].*\)\.py$$/  \1/p' >&2; exit 2; }
+	@$(BIN)/python bench/$(BENCH).py
 
 clean: ## remove what make made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
