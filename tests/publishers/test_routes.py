@@ -27,7 +27,6 @@ def test_a_meter_closes_within_stripes_grace_and_reach(route):
 def test_usage_records_are_whole_numbers_and_close_with_their_period():
     assert USAGE_RECORD.closes_with_period
     assert USAGE_RECORD.whole_numbers
-    assert not USAGE_RECORD.negatives
     assert USAGE_RECORD.reads is Reads.PERIOD
     assert USAGE_RECORD.oldest > 3 * 365 * DAY
 

@@ -45,7 +45,6 @@ class Route:
     mode: Mode
     hourly: bool
     whole_numbers: bool = False
-    negatives: bool = True
     digits_max: int = 15
     oldest: int = 35 * DAY
     closes_after: int = HOUR

@@ -33,7 +33,6 @@ USAGE_RECORD: Final = Route(
     mode=Mode.ABSOLUTE,
     hourly=False,
     whole_numbers=True,
-    negatives=False,
     closes_after=0,
     reads=Reads.PERIOD,
 )
@@ -253,7 +252,9 @@ class FakeProvider:
             return "no such customer"
         if route.whole_numbers and value != value.to_integral_value():
             return "not a whole number"
-        if significant_digits(value) > route.digits_max or (value < 0 and not route.negatives):
+        if significant_digits(value) > route.digits_max or (
+            value < 0 and route.mode is Mode.ABSOLUTE
+        ):
             return "not a quantity"
         if not at - route.oldest <= timestamp <= at + AHEAD_MAX:
             return "too old, or in the future"
