@@ -42,7 +42,7 @@ SET_UP = {
 AMBIGUOUS = "/api/v1/events/batch"
 """To GET it is to find an event of this id, so its methods are more than stand at its path."""
 
-FEW, MANY = 10, 400
+FEW, MANY = 10, 150
 DESCRIBED = schemathesis.openapi.from_dict(DOCUMENT)
 
 

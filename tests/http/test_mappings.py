@@ -155,7 +155,10 @@ def test_a_mapping_that_cannot_be_meant_is_not_made(api: Api, body, sentence):
     assert elements(api, ALL) == []
 
 
-@pytest.mark.parametrize("group", ["x", "[]", "{}", '{"a": 1}', "[" * 3_000])
+NO_GROUPS = ("x", "[]", "{}", '{"a": 1}', "[" * 3_000, "-Infinity", '["a"]', '"a"', "5", "null")
+
+
+@pytest.mark.parametrize("group", NO_GROUPS)
 def test_a_group_that_cannot_be_meant_is_refused(api: Api, group):
     response = api.client.get(
         ONE, params={"group": group}, headers={"authorization": f"Bearer {api.key(Scope.READ)}"}

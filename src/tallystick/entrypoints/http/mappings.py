@@ -136,10 +136,13 @@ def _group(text: str) -> str:
         values = json.loads(text) if len(text) <= NAMES_LENGTH_MAX else None
     except (ValueError, RecursionError):
         values = None
-    is_text = (value is None or isinstance(value, str) for value in (values or {}).values())
-    if not isinstance(values, dict) or not values or not all(is_text):
+    if not isinstance(values, dict) or not values or not all(map(_is_value, values.values())):
         raise invalid_parameter("group", 'must be a dimension set, such as {"model":"large"}')
     return group_of(values)
+
+
+def _is_value(found: object) -> bool:
+    return found is None or isinstance(found, str)
 
 
 def _subject(series: Series) -> str:
