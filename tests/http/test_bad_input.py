@@ -239,9 +239,10 @@ def test_a_flag_is_true_or_false(api: Api, query):
 
 def test_an_unknown_path_and_a_wrong_method_are_problems_too(api: Api):
     assert problem(api.client.get("/nowhere")) == (404, "not-found")
-    wrong = api.client.delete("/api/v1/events/batch")
-    assert problem(wrong) == (405, "method-not-allowed")
-    assert wrong.headers["allow"] == "POST"
+    for path, allowed in (("/api/v1/void", "POST"), ("/api/v1/tenants", "GET, HEAD, POST")):
+        wrong = api.client.delete(path)
+        assert problem(wrong) == (405, "method-not-allowed")
+        assert wrong.headers["allow"] == allowed, "of all routes at the path"
 
 
 # ── A store that is away, and one that is behind ──────────────────────────────────────────────────
