@@ -286,8 +286,8 @@ def test_a_queue_that_is_full_sends_callers_away(api: Api, monkeypatch):
     assert nothing_is_stored(api)
 
 
-def test_too_many_bytes_at_once_send_callers_away(api: Api, monkeypatch):
-    monkeypatch.setattr(bodies, "HELD_BYTES_MAX", 100)
+def test_too_many_bytes_at_once_send_callers_away(api: Api):
+    api.service.memory.limit = 100
 
     assert problem(api.post([native(f"n{n}") for n in range(10)])) == (503, "overloaded")
     assert api.service.memory.held == 0
