@@ -1,7 +1,10 @@
 """Some hundred worlds in which everything goes wrong, and planted bugs that must not survive."""
 
+import re
+
 import pytest
 
+from tallystick.testing.simulation import __main__ as program
 from tallystick.testing.simulation.coverage import SITUATIONS
 from tallystick.testing.simulation.files import run_on_file
 from tallystick.testing.simulation.plan import drawn_plan
@@ -11,7 +14,7 @@ from tests.simulation.mutants import MUTANTS
 
 FIXED_SEEDS = range(200)
 CHUNK = 20
-RARE = (186, 30, 11, 50, 24, 151, 79, 108)
+RARE = (108, 21, 50, 113, 121, 114, 156)
 """Those of them in which the rarest situations are met, tried first."""
 
 MUTANT_SEEDS = range(400)
@@ -80,3 +83,17 @@ def test_a_failing_trace_is_shortened_to_steps_that_fail_alike(monkeypatch):
 
     assert len(short.steps) < len(plan.steps)
     assert isinstance(outcome(short), AssertionError)
+
+
+def test_a_failure_names_its_seed_the_revision_of_the_code_and_the_steps(monkeypatch, capsys):
+    plant = next(plant for plant in MUTANTS if plant.__name__ == "no_uniqueness")
+    plant(monkeypatch)
+    monkeypatch.setattr(program, "shortened", lambda plan, _: plan.only(list(plan.steps[:9])))
+
+    assert program.main(["--seed", str(HINTS[0])]) == 1
+
+    said = capsys.readouterr().out
+    assert re.match(
+        rf"seed {HINTS[0]} fails at revision (unknown|[0-9a-f]{{7,}}): Violation: ", said
+    )
+    assert re.search(r"\n9 of \d+ steps are enough:\n(\d{4}-\S+Z  \w+.*\n){9}again: ", said)

@@ -6,14 +6,18 @@ Drawn from a stream of its own, so that a world without them stays what it was.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Final
 
 from tallystick.domain.instant import DAY, HOUR, MINUTE, floor_hour
 from tallystick.domain.mapping import Mapping
-from tallystick.domain.meter import Meter
+from tallystick.domain.meter import Closed, Meter, Span
 from tallystick.domain.window import Window
+from tallystick.testing.fakes import USAGE_RECORD
 from tallystick.testing.simulation.calendars import Calendar
 from tallystick.testing.simulation.settings import ZONES, Customer, drawn_meters
 from tallystick.testing.simulation.steps import Kind, Step
+
+WHOLE_HOURS: Final = ("UTC", "America/New_York", "Europe/Berlin", "Pacific/Auckland")
 
 Versions = tuple[tuple[int, Meter], ...]
 """(when it is made, the meter's next version)."""
@@ -131,6 +135,33 @@ def drawn_chore_steps(
             at = start + draws.randrange(hours * 60) * MINUTE
             subject = draws.randrange(workers)
             yield Step(at=at, kind=kind, subject=subject, seed=draws.getrandbits(32))
+
+
+def is_restorable(
+    customers: tuple[Customer, ...],
+    meters: tuple[Meter, ...],
+    mappings: tuple[tuple[int, Mapping], ...],
+) -> bool:
+    """Whether a copy of the store can find out by readings what the lost one had sent.
+
+    Where several slots share what can be read, or usage goes where it was sealed, it cannot, and
+    leaves that to people: see docs/operations.md.
+    """
+    calendars = [c.calendar for c in customers]
+    calendars += [c.then[1] for c in calendars if c.then is not None]
+    by_hour = all(m.span is Span.HOUR and m.closed is Closed.HOLD for m in meters)
+    routed = all(mapping.route != USAGE_RECORD.name for _, mapping in mappings)
+    whole = all(c.zone in WHOLE_HOURS and c.anchor % HOUR == 0 for c in calendars)
+    return by_hour and routed and whole
+
+
+def drawn_restore(draws: Random, start: int, hours: int) -> Iterator[Step]:
+    """Now and then a backup and, up to a day later, the loss of the store."""
+    if draws.random() < 0.4:
+        made = start + draws.randrange(hours * 60) * MINUTE
+        lost = min(start + hours * HOUR, made + draws.randint(1, 24 * 60) * MINUTE)
+        yield Step(at=made, kind=Kind.COPY, subject=0)
+        yield Step(at=lost, kind=Kind.RESTORE, subject=0)
 
 
 def drawn_setting_steps(terms: Terms, versions: Versions, pauses: Pauses) -> Iterator[Step]:

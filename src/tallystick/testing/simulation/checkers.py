@@ -19,7 +19,7 @@ from tallystick.domain.mapping import (
 )
 from tallystick.domain.meter import Closed
 from tallystick.domain.publication import Limits, State
-from tallystick.domain.slot import Reads, SlotKey, reading_group
+from tallystick.domain.slot import Reads, Slot, SlotKey, reading_group
 from tallystick.domain.window import Window
 from tallystick.ports import Due, Publisher, Store
 from tallystick.stages.reconciling import Line, Reconciling, line_of
@@ -159,6 +159,9 @@ class Settled:
     def _check_slots(self) -> None:
         known = {one.slot.key for one in self._slots() if self._check_slot(one)}
         there = {slot for books in self.provider.books.values() for slot in books}
+        forgotten = (there - known) & self.witness.lost
+        self.notes["only the lost store knew"] += len(forgotten)
+        there -= forgotten
         require(there <= known, f"the provider holds slots that we do not know: {there - known}")
 
     def _find_groups_in_doubt(self) -> None:
@@ -190,7 +193,7 @@ class Settled:
         require(one.current is None, f"{slot.key} is still unsettled: {one.current}")
         holds = self.provider.total(slot.key)
         is_closed = slot.place.is_closed(self.now)
-        if is_closed and slot.key in self.witness.spoilt and holds != slot.confirmed:
+        if is_closed and self._may_differ(slot) and holds != slot.confirmed:
             self.spoilt.add(slot.key)
             self.notes["changed behind our back, and closed"] += 1
             return True
@@ -205,6 +208,12 @@ class Settled:
         require(holds == slot.total, f"{slot.key}: the provider holds {holds} of {slot.total}")
         require(not slot.due, f"{slot.key} is still due")
         return True
+
+    def _may_differ(self, slot: Slot) -> bool:
+        """Whether somebody else wrote there, or a lost store, and nobody compared it since."""
+        adopted_at = self.witness.adopted_at
+        forgotten = adopted_at is not None and slot.place.closes_at <= adopted_at
+        return forgotten or slot.key in self.witness.spoilt
 
     # ── reconcile finds that, and nothing else ──
 
@@ -247,7 +256,7 @@ class Settled:
             case Kind.PROVIDER:
                 return discrepancy.subject in {str(s) for s in self.spoilt}
             case Kind.NOT_BILLED | Kind.INVOICE:
-                return discrepancy.subject in troubled
+                return self.witness.adopted_at is not None or discrepancy.subject in troubled
             case _:
                 return False
 

@@ -75,6 +75,7 @@ SITUATIONS: Final = MappingProxyType(
         "turn while a destination is held": "one while reconcile holds a destination",
         "reconciled": "a worker's reconciliation",
         "repaired": "a worker's repair",
+        "restored": "the store is lost, and an older copy takes its place",
         "changed behind our back": "somebody else writes into the provider's books",
         "lands": "a request that lands",
         "lost": "a request that is lost",

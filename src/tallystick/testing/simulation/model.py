@@ -5,6 +5,7 @@ It shares no arithmetic with the product: neither fold, window, slot nor next En
 
 import json
 from collections import defaultdict
+from copy import deepcopy
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from functools import cache
@@ -17,6 +18,7 @@ from tallystick.domain.window import Window
 from tallystick.testing.simulation.plan import Plan
 
 NOTHING: Final = Decimal(0)
+REMEMBERED: Final = ("content", "voided", "live", "position", "periods", "_where", "_values")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,14 @@ class Model:
         self._where: dict[tuple[str, str], list[AggregateKey]] = {}
         self._newest: dict[Window, list[Meter]] = {}
         self._values: dict[tuple[AggregateKey, int], Decimal] = {}
+
+    def remembered(self) -> dict[str, object]:
+        """All that it knows, to be recalled when the store is replaced by a copy made now."""
+        return {name: deepcopy(getattr(self, name)) for name in REMEMBERED}
+
+    def recall(self, known: dict[str, object]) -> None:
+        for name, value in deepcopy(known).items():
+            setattr(self, name, value)
 
     def take(self, event: Event) -> Receipt:
         """What must become of a report, and what it changes. LATE is not told from RECORDED."""

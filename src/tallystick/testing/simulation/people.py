@@ -13,7 +13,7 @@ from tallystick.domain.publication import Limits, Publication, landed_by, settle
 from tallystick.domain.slot import SlotKey
 from tallystick.ports import Clock, Publisher, Store
 from tallystick.stages.doubting import doubt
-from tallystick.stages.publishing import HOLD, PAUSE
+from tallystick.stages.publishing import ADOPTING, HOLD, PAUSE
 from tallystick.stages.reconciling import Reconciling
 from tallystick.stages.recounting import pages
 from tallystick.testing.fakes import HOUR_METER, FakeProvider
@@ -30,7 +30,7 @@ class Orders:
 
     def look(self, switches: Mapping[str, str]) -> None:
         """Take note of the switches as they stand now."""
-        stopping = {name for name in switches if name.partition(":")[0] in (PAUSE, HOLD)}
+        stopping = {n for n in switches if n.partition(":")[0] in (PAUSE, HOLD, ADOPTING)}
         for name in stopping - self.standing.keys():
             self._changes += 1
             self.standing[name] = self._changes
@@ -40,6 +40,9 @@ class Orders:
         """A pass must heed the orders that stood when it began and still stand."""
         heeded = [n for n, change in begun.items() if self.standing.get(n) == change]
         require(PAUSE not in heeded, f"{publication.identifier} is sent during a pause")
+        if ADOPTING in begun:
+            early = ADOPTING in store.catalog.switches()
+            require(not early, f"{publication.identifier} is sent before a restore has ended")
         if publication.attempts > 1:
             return  # What is under way is settled even then.
         for name in heeded:

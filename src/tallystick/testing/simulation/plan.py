@@ -22,10 +22,12 @@ from tallystick.testing.simulation.changes import (
     drawn_chore_steps,
     drawn_chores,
     drawn_pauses,
+    drawn_restore,
     drawn_setting_steps,
     drawn_suspensions,
     drawn_terms,
     drawn_versions,
+    is_restorable,
     with_years,
 )
 from tallystick.testing.simulation.reports import Report, drawn_backdated, drawn_reports
@@ -126,9 +128,18 @@ def drawn_plan(
         away=_drawn_spans(draws, start, hours, 0.2, 60),
     )
     plan = replace(plan, steps=tuple(_drawn_steps(draws, plan)))
-    draws = Random(f"{seed}|people")
-    plan = plan if alone or draws.random() < 0.4 else _with_people(draws, plan)
+    plan = plan if alone else _with_company(plan)
     return replace(plan, steps=tuple(sorted(plan.steps, key=lambda step: step.at)))
+
+
+def _with_company(plan: Plan) -> Plan:
+    """The same world with what people do and what is lost, each from a stream of its own."""
+    draws = Random(f"{plan.seed}|people")
+    plan = plan if draws.random() < 0.4 else _with_people(draws, plan)
+    if plan.narrow and is_restorable(plan.customers, plan.meters, plan.mappings):
+        restore = drawn_restore(Random(f"{plan.seed}|restore"), plan.start, plan.hours)
+        plan = replace(plan, steps=(*plan.steps, *restore))
+    return plan
 
 
 def _with_people(draws: Random, plan: Plan) -> Plan:

@@ -46,6 +46,9 @@ class Kind(StrEnum):
     """A person decides what is in doubt, by the provider's books."""
     WEBHOOK = "webhook"
     """The provider tells of late refusals by itself: some of them, old ones too, and twice."""
+    COPY = "copy"
+    RESTORE = "restore"
+    """The store is lost, and the copy takes its place."""
     TAMPER = "tamper"
     """Somebody else writes into the provider's books."""
 
@@ -61,7 +64,10 @@ class Kind(StrEnum):
 
 
 DISTURBING: Final = frozenset(
-    {Kind.PAUSE, Kind.RECONCILE, Kind.REPAIR, Kind.SETTLE, Kind.WEBHOOK, Kind.TAMPER}
+    {
+        *(Kind.PAUSE, Kind.RECONCILE, Kind.REPAIR, Kind.SETTLE),
+        *(Kind.WEBHOOK, Kind.RESTORE, Kind.TAMPER),
+    }
 )
 
 

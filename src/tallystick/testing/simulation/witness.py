@@ -7,8 +7,9 @@ checkers compare the provider with.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from copy import deepcopy
 from decimal import Decimal
-from typing import cast
+from typing import Final, cast
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.backlog import Backlog
@@ -33,6 +34,11 @@ from tallystick.testing.fakes import FakeProvider
 from tallystick.testing.simulation.model import NOTHING, Model
 
 Series = tuple[str, str, str]
+
+OF_THE_STORE: Final = (
+    *("heads", "entries", "billed", "allocated", "moved"),
+    *("appended_at", "totals", "series", "unsettled"),
+)
 
 
 class Violation(AssertionError):
@@ -64,7 +70,20 @@ class Witness:
         self.unsettled: dict[SlotKey, str] = {}
         self.spoilt: set[SlotKey] = set()
         """Slots into which somebody else wrote at the provider."""
+        self.lost: set[SlotKey] = set()
+        """Slots that a lost store knew."""
+        self.adopted_at: int | None = None
         self.met: Counter[str] = Counter()
+
+    def remembered(self) -> dict[str, object]:
+        """What it knows of the store, to be recalled when a copy made now takes its place."""
+        return {name: deepcopy(getattr(self, name)) for name in OF_THE_STORE}
+
+    def recall(self, known: dict[str, object]) -> None:
+        """Forget what the copy does not know; what the lost ledger reached may still land."""
+        self.lost |= self.places.keys()
+        for name, value in deepcopy(known).items():
+            setattr(self, name, value)
 
     # ── events ──
 

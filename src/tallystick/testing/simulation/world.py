@@ -8,7 +8,7 @@ provider holds exactly what it must.
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from types import MappingProxyType
@@ -24,7 +24,8 @@ from tallystick.domain.window import Window
 from tallystick.ports import Clock, Override, Publisher, Recording, Store
 from tallystick.stages.metering import Refusal, Rulebook, metered
 from tallystick.stages.passing import one_pass
-from tallystick.stages.publishing import HOLD, PAUSE, Publishing
+from tallystick.stages.publishing import ADOPTING, HOLD, PAUSE, Publishing
+from tallystick.stages.restoring import begin
 from tallystick.stages.targeting import SealLimits
 from tallystick.stores.memory import MemoryStore
 from tallystick.testing.fakes import SKEW_MAX, FakeClock, FakeProvider, FakePublisher
@@ -35,6 +36,7 @@ from tallystick.testing.simulation.coverage import planned
 from tallystick.testing.simulation.model import Model
 from tallystick.testing.simulation.people import Orders, hear, reconcile, repair, settle, tamper
 from tallystick.testing.simulation.plan import Plan
+from tallystick.testing.simulation.restoring import Copied, adopted, copied
 from tallystick.testing.simulation.settings import Customer, customer_named, tenant_of, terms_of
 from tallystick.testing.simulation.steps import Kind, Step
 from tallystick.testing.simulation.witness import Witness, WitnessedStore
@@ -45,6 +47,9 @@ CALM_LONG: Final = 40
 CALM_STEP: Final = 6 * HOUR
 """After some hours of a pass each, a pass every six hours: some eleven days in all, which is the
 longest that doubt may last (23 h of resends, 48 h + 12 h of absence, and the same once more)."""
+
+CALM_RESTORED: Final = 12
+"""A copy waits two days before it sends."""
 
 TENDED: Final = MappingProxyType({0: (Kind.RECONCILE, Kind.REPAIR), CALM_HOURS: (Kind.REPAIR,)})
 """After these of the calm passes what was held is released, what was changed is set again."""
@@ -113,6 +118,8 @@ class World:
         self.ever = (*self.workers, self.reporter, self.person)
         self.stores: dict[int, Store] = {}
         self.orders = Orders()
+        self.copied: Copied | None = None
+        self.is_restored = False
         self.asleep_since: dict[int, int] = {}
         self.met: Counter[str] = Counter(planned(plan))
         self.rules = Rulebook(self.store.catalog)
@@ -164,7 +171,7 @@ class World:
     def _take(self, step: Step) -> None:
         self.clock.jump_to(max(self.clock.now(), step.at))
         self.provider.catch_up()
-        self.orders.look(self.store.catalog.switches())
+        self._look_at_orders()
         match step.kind:
             case Kind.REPORT:
                 self.unacked.append(self.plan.reports[step.subject].events)
@@ -179,8 +186,35 @@ class World:
                 self.person.turn(step, partial(self._look_after, step))
             case Kind.TAMPER:
                 tamper(self.provider, self.witness, step.seed)
+            case Kind.COPY:
+                self.copied = copied(self.store, self.model, self.witness)
+            case Kind.RESTORE if self.copied is not None:
+                self._restore(self.copied)
             case _:
                 self._change(step)
+
+    def _restore(self, copy: Copied) -> None:
+        """Every run is stopped, the copy is put in place, and people tell it again what they said
+        since it was made."""
+        standing, now = self.store.catalog.switches(), self.clock.now()
+        for worker in self.workers:
+            worker.die()
+        self.workers = [Worker(n, self.plan.store_faults) for n in range(self.plan.workers)]
+        self.ever = (*self.ever, *self.workers)
+        self.store, self.rules = copy.store, Rulebook(copy.store.catalog)
+        self.model.recall(copy.model)
+        self.witness.recall(copy.witness)
+        self.unacked = [*copy.since, *self.unacked]
+        self.copied, self.is_restored = None, True
+        for tenant in self.tenants.values():
+            self.store.catalog.save(tenant, AUDIT)
+        for mapping in (m for made, m in self.plan.mappings if made <= now):
+            self.store.catalog.save(mapping, AUDIT)
+        for name, value in standing.items():
+            self.store.catalog.switch(name, value, AUDIT)
+        begin(self.store, f"second{self.plan.seed}", replace(AUDIT, at=now))
+        self.orders.look(self.store.catalog.switches())
+        self.met["restored"] += 1
 
     def _look_after(self, step: Step) -> None:
         """What happens beside the workers, in the store that they share."""
@@ -189,6 +223,12 @@ class World:
             settle(store, self.provider, self.clock, self.limits)
         else:
             self.met["webhook"] += hear(store, self.provider, self.clock, step.seed)
+
+    def _look_at_orders(self) -> None:
+        adopting = ADOPTING in self.orders.standing
+        self.orders.look(self.store.catalog.switches())
+        if adopting and ADOPTING not in self.orders.standing:
+            self.witness.adopted_at = self.clock.now()
 
     def _change(self, step: Step) -> None:
         """What people change, straight in the catalog."""
@@ -256,7 +296,9 @@ class World:
                 store.events.record(batch, self.clock.now())
             except StoreUnavailable:
                 return
-            self.unacked.pop(0)
+            acked = self.unacked.pop(0)
+            if self.copied is not None:
+                self.copied.since.append(acked)
 
     def _recording(self, event: Event) -> Recording:
         calendar = self.rules.calendar(event.tenant)
@@ -269,7 +311,8 @@ class World:
     def _work(self, kind: Kind, worker: Worker) -> Callable[[], None]:
         """What a worker does in a turn of this kind, behind its faults and by its own clock."""
         clock = SkewedClock(self.clock, self.skews, worker.number)
-        work = {Kind.RECONCILE: reconcile, Kind.REPAIR: repair}.get(kind, one_turn)
+        turn = restored_turn if self.is_restored else one_turn
+        work = {Kind.RECONCILE: reconcile, Kind.REPAIR: repair}.get(kind, turn)
         return partial(
             work,
             FaultyStore(self._witnessed(worker), worker),
@@ -306,12 +349,13 @@ class World:
 
     def _settle(self) -> Counter[str]:
         self.clock.jump_to(self.clock.now() + SKEW_MAX)
-        for number in range(CALM_HOURS + CALM_LONG):
+        passes = CALM_HOURS + CALM_LONG + (CALM_RESTORED if self.is_restored else 0)
+        for number in range(passes):
             self.clock.jump_to(self.clock.now() + (HOUR if number < CALM_HOURS else CALM_STEP))
             self.provider.catch_up()
             for kind in (Kind.TURN, *TENDED.get(number, ())):
                 self._work(kind, self.workers[0])()
-                self.orders.look(self.store.catalog.switches())
+                self._look_at_orders()
         check_all(self.store, self.witness)
         return Settled(
             plan=self.plan,
@@ -328,6 +372,12 @@ def one_turn(store: Store, publisher: Publisher, clock: Clock, limits: Limits) -
     publishing = Publishing(store=store, publisher=publisher, clock=clock, limits=limits)
     with suppress(StoreUnavailable):
         one_pass(publishing, SealLimits())
+
+
+def restored_turn(store: Store, publisher: Publisher, clock: Clock, limits: Limits) -> None:
+    """The same for a copy, which adopts first what the provider holds."""
+    adopted(store, publisher, clock, limits)
+    one_turn(store, publisher, clock, limits)
 
 
 def run_plan(
