@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from tallystick.client import Answer, Client, Limits, Transport, Unanswered
 
@@ -23,6 +24,9 @@ QUICK = Limits(
     spool_retry_seconds=0.01,
     adopt_every_seconds=0.01,
 )
+SLOW = replace(QUICK, backoff_first_seconds=3_600, backoff_max_seconds=3_600, denied_seconds=3_600)
+"""No second attempt on its own."""
+
 PATIENCE = 60.0
 """Far more than anything here takes: a test that waits so long has failed."""
 
@@ -104,3 +108,7 @@ class FakeService:
             limits=replace(limits),
             **more,
         )
+
+
+def kinds_of_files(folder: Path) -> list[str]:
+    return sorted(path.name.rpartition(".")[2] for path in folder.iterdir())
