@@ -345,7 +345,7 @@ class World:
         for name in self.store.catalog.switches():
             if name.startswith(PAUSE):
                 self.store.catalog.switch(name, None, AUDIT)
-        self.orders.look(self.store.catalog.switches())
+        self._look_at_orders()
 
     def _settle(self) -> Counter[str]:
         self.clock.jump_to(self.clock.now() + SKEW_MAX)
