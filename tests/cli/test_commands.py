@@ -80,7 +80,7 @@ def test_an_anchor_inside_an_hour_is_pointed_out(run):
         (("pause", "--tenant", "x", "--why", "w"), "no tenant 'x'"),
         (("pause",), "--why"),
         (("dead-letters", "replay", "absent"), "no open dead letter"),
-        (("usage", "--store", "dynamodb://table"), "not there yet"),
+        (("usage", "--store", "dynamodb://"), "names no table"),
         (("usage", "--store", "postgres://host/db"), "none that we know"),
         (("usage", "--store", "sqlite:file.db"), "names no file"),
         (("usage", "--store", "sqlite:///absent.db"), "there is no store at absent.db"),
