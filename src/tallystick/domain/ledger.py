@@ -358,13 +358,13 @@ def carried_undelivered(
 ) -> tuple[Entry, ...]:
     """The linked pair that takes a quantity out of a slot that closed before it was delivered.
 
-    `undelivered` is what the slot, nothing in flight, holds of this key and the provider never got;
-    `book` has the balance of the slot's period, and an Entry of the key to follow.
+    `undelivered` is what the slot, nothing in flight, holds of this key and the provider never got.
+    `aggregate.period` is the one whose Entries put it there: an hour that a period's boundary cuts
+    is one slot of two. `book` has that period's balance, and an Entry of the key to follow.
     """
     if book.last is None:
         return ()
-    # It tells nothing new of the Aggregate; what was carried before lies in a later period.
-    still = replace(aggregate, period=undelivered.place.period, position=book.last.position)
+    still = replace(aggregate, position=book.last.position)  # nothing new is told of it
     line, moved = book.head.line + 1, negated(undelivered.quantity)
     out = _entry(
         still,

@@ -7,6 +7,7 @@ the meter says to hold stays where it is, and reconcile shows it.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
@@ -14,9 +15,23 @@ from tallystick.domain.ledger import Allocation, carried_undelivered
 from tallystick.domain.meter import Closed
 from tallystick.domain.quantity import ZERO, add, negated
 from tallystick.domain.slot import Place, Route, Slot
+from tallystick.domain.window import Window
 from tallystick.ports import Appended, Store
 from tallystick.stages.recounting import pages
 from tallystick.stages.targeting import SealLimits, Targets
+
+Share = tuple[AggregateKey, Window]
+"""Who put something into a slot: a key, by its Entries of one billing period. A boundary may cut
+the slot's hour, so that the Entries of two periods meet in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What a closed slot holds of one share, by Entries of `period`, and the provider never got."""
+
+    aggregate: Aggregate
+    period: Window
+    quantity: Decimal
 
 
 def carry(
@@ -39,17 +54,15 @@ def _carry_slot(store: Store, targets: Targets, slot: Slot, now: int) -> int:
     """Carry key by key, each looked at once, with the rest read anew each time."""
     if not slot.place.is_closed(now):
         return 0  # Too late to send, and yet open: what is carried could end in this very slot.
-    carried, looked_at = 0, set[AggregateKey]()
+    carried, looked_at = 0, set[Share]()
     while found := _undelivered(store, slot, looked_at):
         carried += _carry_one(store, targets, slot, found, left_out=looked_at, now=now)
-        # All of a key goes at once or none of it, so that no key is looked at twice.
-        looked_at.add(found[0].key)
+        # All of a share goes at once or none of it, so that no share is looked at twice.
+        looked_at.add((found.aggregate.key, found.period))
     return carried
 
 
-def _undelivered(
-    store: Store, slot: Slot, left_out: AbstractSet[AggregateKey]
-) -> tuple[Aggregate, Decimal] | None:
+def _undelivered(store: Store, slot: Slot, left_out: AbstractSet[Share]) -> Undelivered | None:
     """Whose the slot's undelivered quantity is, newest Entries first, as the ledger stands now.
 
     The record of the slot may be old by now, but what a closed slot is known to hold stays.
@@ -57,25 +70,31 @@ def _undelivered(
     if slot.confirmed is None:
         return None
     rest = negated(slot.confirmed)
-    held: dict[AggregateKey, Decimal] = {}
-    of_series: dict[tuple[str, str, str], Decimal] = defaultdict(lambda: ZERO)
+    held: dict[Share, Decimal] = {}
+    of_series: dict[tuple[str, str, str, Window], Decimal] = defaultdict(lambda: ZERO)
     for entry in pages(lambda cursor: store.ledger.entries(slot=slot.key, cursor=cursor)):
-        placed = held.pop(entry.key, ZERO)
+        share = (entry.key, entry.period)
+        placed = held.pop(share, ZERO)
         for allocation in entry.allocations:
             if allocation.place.slot == slot.key:
                 placed = add(placed, allocation.quantity)
                 rest = add(rest, allocation.quantity)
-                series = (entry.key.tenant, entry.key.meter, entry.key.group)
+                series = _series(share)
                 of_series[series] = add(of_series[series], allocation.quantity)
-        held[entry.key] = placed
-    for key, quantity in reversed(held.items()):
+        held[share] = placed
+    for share, quantity in reversed(held.items()):
         # One key's fall may have lowered what another put there, and tenants may share a slot:
         # no series can take out more than all its keys hold together.
-        part = min(quantity, rest, of_series[key.tenant, key.meter, key.group])
-        aggregate = _aggregate(store, key) if part > 0 and key not in left_out else None
+        part = min(quantity, rest, of_series[_series(share)])
+        aggregate = _aggregate(store, share[0]) if part > 0 and share not in left_out else None
         if aggregate is not None and aggregate.closed is Closed.CARRY:
-            return aggregate, part
+            return Undelivered(aggregate, share[1], part)
     return None
+
+
+def _series(share: Share) -> tuple[str, str, str, Window]:
+    key, period = share
+    return key.tenant, key.meter, key.group, period
 
 
 def _aggregate(store: Store, key: AggregateKey) -> Aggregate | None:
@@ -91,26 +110,26 @@ def _carry_one(
     store: Store,
     targets: Targets,
     slot: Slot,
-    found: tuple[Aggregate, Decimal],
+    found: Undelivered,
     *,
-    left_out: AbstractSet[AggregateKey],
+    left_out: AbstractSet[Share],
     now: int,
 ) -> bool:
-    aggregate, quantity = found
+    aggregate = found.aggregate
     target = targets.of(aggregate)
     if target is None or target.onward_route is None or not isinstance(target.onward, Place):
         return False
     onward = target.onward
     if onward.is_closed(now):
         return False
-    book = store.ledger.book(aggregate.key, [slot.place.period, onward.period])
+    book = store.ledger.book(aggregate.key, [found.period, onward.period])
     if _undelivered(store, slot, left_out) != found:
         # Somebody carried meanwhile. What comes after the book was read, the append refuses.
         return False
     pair = carried_undelivered(
-        aggregate,
+        replace(aggregate, period=found.period),
         book,
-        Allocation(slot.place, quantity),
+        Allocation(slot.place, found.quantity),
         onward=onward,
         route=target.onward_route,
         holdings=store.ledger.holdings(aggregate.key, onward.period),
