@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 
 # ------------------------------------------------------------------------------ use it
 
-.PHONY: help demo serve test test-browser check simulate mutants crashes fuzz bench lock clean
+.PHONY: help demo serve test test-browser check simulate mutants crashes conformance fuzz bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -63,8 +63,12 @@ mutants: $(VENV)/.dev ## break the source on purpose and see it noticed: MUTANTS
 	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 crashes: $(VENV)/.dev ## kill the server and cut the power under load: ROUNDS=200 of each
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "kill or slow" $(TESTS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "kill or slow" \
+		--ignore tests/http/test_conformance.py $(TESTS)
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+conformance: $(VENV)/.dev ## ask the HTTP interface at random, at length, by its OpenAPI document
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m slow tests/http/test_conformance.py
 
 fuzz: $(VENV)/.fuzz ## fuzz every parser: SECONDS=60 for each, FUZZ="NAME NAME" for some
 	@$(BIN)/python -m tests.fuzz $(SECONDS) $(FUZZ)
