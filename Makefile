@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 
 # ------------------------------------------------------------------------------ use it
 
-.PHONY: help demo serve test test-browser check simulate mutants crashes conformance fuzz bench lock clean
+.PHONY: help demo serve test test-aws test-browser check simulate mutants crashes conformance fuzz bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
