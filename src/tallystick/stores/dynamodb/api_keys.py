@@ -3,21 +3,19 @@
 A token is revoked with its maker by being read so: there may be more of them than one write takes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
 from tallystick.domain.api_key import ApiKey
-from tallystick.domain.errors import StoreUnavailable
 from tallystick.ports import PAGE, Override
-from tallystick.stores.dynamodb.catalog import State, audit_writes, read_state
+from tallystick.stores.dynamodb.catalog import State, audit_writes, change
 from tallystick.stores.dynamodb.layout import AFTER_ALL_NAMES, Place, joined
 from tallystick.stores.dynamodb.packing import packed, unpacked
 from tallystick.stores.dynamodb.pausing import Pausing
 from tallystick.stores.dynamodb.table import Attribute, Item, Refused, Table, Write
 
 EXPIRIES = joined("token-expiries")
-TRIES_MAX = 200
 
 
 class DynamoKeys:
@@ -40,7 +38,7 @@ class DynamoKeys:
             number = joined(key.created_at, key.id) if key.is_token else joined(state.lines + 1)
             return [*audited, *_new_writes(key, number)]
 
-        return self._change(writes)
+        return change(self._table, self._pausing, writes)
 
     def find(self, digest: str) -> ApiKey | None:
         pointer = self._table.get(_digest_place(digest))
@@ -64,7 +62,7 @@ class DynamoKeys:
             revoked = _changed(item, replace(key, revoked_at=now))
             return [*audit_writes(state, audit, changes=False), revoked]
 
-        return self._change(writes)
+        return change(self._table, self._pausing, writes)
 
     def purge(self, before: int, limit: int = PAGE) -> int:
         over = self._table.query(EXPIRIES, before=joined(before) + AFTER_ALL_NAMES)
@@ -95,19 +93,6 @@ class DynamoKeys:
     def _revoked_with_maker(self, keys: Sequence[ApiKey]) -> tuple[ApiKey, ...]:
         makers = {maker: self._key(maker) for maker in {key.maker for key in keys if key.is_token}}
         return tuple(_as_revoked(key, makers.get(key.maker)) for key in keys)
-
-    def _change(self, writes: Callable[[State], Sequence[Write] | None]) -> bool:
-        for turn in range(TRIES_MAX):
-            wanted = writes(read_state(self._table))
-            if wanted is None:
-                return False
-            try:
-                self._table.write(wanted)
-            except Refused:
-                self._pausing.pause(min(turn, 5))
-                continue
-            return True
-        raise StoreUnavailable(f"the keys in {self._table.name} are too busy: try again")
 
 
 def _is_maker(key: ApiKey | None, now: int) -> bool:

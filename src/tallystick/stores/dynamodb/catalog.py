@@ -59,6 +59,24 @@ def audit_writes(state: State, audit: Override, *, changes: bool) -> list[Write]
     ]
 
 
+def change(
+    table: Table, pausing: Pausing, writes: Callable[[State], Sequence[Write] | None]
+) -> bool:
+    """Write what is made of the present state, again where somebody else came first; False, and
+    nothing is written, where that is None."""
+    for turn in range(TRIES_MAX):
+        wanted = writes(read_state(table))
+        if wanted is None:
+            return False
+        try:
+            table.write(wanted)
+        except Refused:
+            pausing.pause(min(turn, 5))
+            continue
+        return True
+    raise StoreUnavailable(f"the catalog in {table.name} is too busy: try again")
+
+
 class DynamoCatalog:
     """`tallystick.ports.Catalog` on the table."""
 
@@ -84,7 +102,7 @@ class DynamoCatalog:
                 stored.append(self._errands.write(changed.tenant, changed.meter, state.lines + 1))
             return [*audit_writes(state, audit, changes=True), *stored]
 
-        done = self._change(writes)
+        done = change(self._table, self._pausing, writes)
         if done and isinstance(changed, Mapping):
             self._errands.run()
         return done
@@ -124,7 +142,7 @@ class DynamoCatalog:
                 return [*audited, Write(place=place, sets={"name": name}, removes=("value",))]
             return [*audited, Write(place=place, put={"name": name, "value": value})]
 
-        self._change(writes)
+        change(self._table, self._pausing, writes)
 
     def switches(self) -> dict[str, str]:
         items = self._table.query(SWITCHES)
@@ -135,20 +153,6 @@ class DynamoCatalog:
         items = self._table.query(AUDIT, after=after)
         found = (((str(item[SORT]),), unpacked(item["audit"], Override)) for item in items)
         return page_of(found, limit)
-
-    def _change(self, writes: Callable[[State], Sequence[Write] | None]) -> bool:
-        """Write what is made of the present state; again where somebody else came first."""
-        for turn in range(TRIES_MAX):
-            wanted = writes(read_state(self._table))
-            if wanted is None:
-                return False
-            try:
-                self._table.write(wanted)
-            except Refused:
-                self._pausing.pause(min(turn, 5))
-                continue
-            return True
-        raise StoreUnavailable(f"the catalog in {self._table.name} is too busy: try again")
 
     def _account(self, item: Item) -> Account:
         tenant = unpacked(item["told"], Tenant)
