@@ -14,8 +14,8 @@ from tallystick.domain.event import Receipt
 from tallystick.domain.meter import Aggregation
 from tallystick.ports import Appended
 from tallystick.stores.dynamodb import DynamoStore
-from tallystick.testing.contract.steps import count, find, next_of, report, seal, value
-from tallystick.testing.factories import TEN, aggregate_key, event, mapping, meter, override
+from tallystick.testing.contract.steps import content, count, find, next_of, report, seal, value
+from tallystick.testing.factories import ELEVEN, TEN, aggregate_key, event, mapping, meter, override
 from tests.aws.conftest import client_of
 
 pytestmark = pytest.mark.aws
@@ -30,10 +30,14 @@ class Unsteady:
         self.asked: Counter[str] = Counter()
         self.before: Callable[[str], Exception | None] = lambda _: None
         self.after: Callable[[str], Exception | None] = lambda _: None
+        self.page = 0
+        """How many items a page of a query holds, where that is set; DynamoDB's end at 1 MB."""
 
     def __getattr__(self, name: str) -> Any:
         def call(**asked: object) -> Any:
             self.asked[name] += 1
+            if name == "query" and self.page:
+                asked["Limit"] = self.page
             if error := self.before(name):
                 raise error
             answer = getattr(self._client, name)(**asked)
@@ -147,6 +151,39 @@ def test_a_mapping_whose_marks_were_not_set_sets_them_later(store: DynamoStore, 
     due = store.ledger.aggregates_due(TEN * 2).elements
     assert [aggregate.key for aggregate in due] == [aggregate_key()]
     assert find(store).marks >= 1
+
+
+def test_pages_are_followed_to_the_end(store: DynamoStore, client: Unsteady):
+    tenants = [f"t{number}" for number in range(9)]
+    report(store, *(event("e1", tenant=name) for name in tenants))
+    for number in range(9):
+        report(store, event(f"more {number}", tenant="t0"))
+    before = content(store)
+
+    client.page = 2
+
+    assert content(store) == before
+    assert len(before["events"]) == 18
+    assert len(store.events.changes(aggregate_key("t0"))) == 10
+
+
+def test_who_is_sealed_while_an_event_is_under_way_gets_it_late(
+    store: DynamoStore, client: Unsteady
+):
+    count(store, "e1", 5)
+    sealed: list[object] = []
+
+    def seal_first(name: str) -> None:
+        if name == "transact_write_items" and not sealed:
+            sealed.append(name)
+            seal(store)
+
+    client.before = seal_first
+
+    (late,) = report(store, event("e2"), now=ELEVEN)
+
+    assert sealed
+    assert late.receipt is Receipt.LATE
 
 
 def test_a_new_event_costs_no_read_of_its_own(store: DynamoStore, client: Unsteady):
