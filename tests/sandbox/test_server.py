@@ -72,7 +72,9 @@ def test_what_is_no_request_is_refused_and_the_connection_closed(
 
 
 def test_it_runs_in_the_foreground_until_interrupted() -> None:
+    # Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
     program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from tallystick.sandbox import run; run(port=0, announce=lambda u: print(u, flush=True))"
     )
     command = [sys.executable, "-c", program]
