@@ -1,13 +1,11 @@
 """`tallystick keys`: who may use the HTTP API, and what for."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import App as Cli
 from cyclopts import Parameter
 
-from tallystick.bootstrap import App
 from tallystick.domain.api_key import ApiKey, Scope
 from tallystick.domain.errors import InvariantViolated, NotFound
 from tallystick.domain.instant import format_instant
@@ -59,7 +57,7 @@ def create(
     with open_app(store, at, create=True) as app:
         if tenant:
             known_tenant(app.store, tenant)
-        key, text = issued(app, scopes)
+        key, text = issuing.issued(scopes, app.clock.now())
         wanted = replace(
             key,
             name=check_name("key", name) if name else "",
@@ -77,10 +75,6 @@ def create(
     say(f"Key {key.id} is made. This is the only time that its text is shown:")
     print(text)
     return CLEAN
-
-
-def issued(app: App, scopes: Iterable[Scope]) -> tuple[ApiKey, str]:
-    return issuing.issued(scopes, app.clock.now())
 
 
 def list_keys(*, store: StoreOption = None, as_json: JsonOption = False) -> int:

@@ -18,9 +18,9 @@ from tallystick.entrypoints.checking import Checks
 from tallystick.entrypoints.cli.checkpoints import checkpointed
 from tallystick.entrypoints.cli.context import CLEAN, StoreOption, audit, open_app
 from tallystick.entrypoints.cli.hourly import pass_of
-from tallystick.entrypoints.cli.keys import issued
 from tallystick.entrypoints.cli.passes import SENDERS
 from tallystick.entrypoints.cli.tables import say
+from tallystick.entrypoints.issuing import issued
 from tallystick.entrypoints.logs import logging_to, note
 from tallystick.entrypoints.running import Running
 from tallystick.entrypoints.tracing import tracing
@@ -86,7 +86,7 @@ def _hourly(app: App, open_things: ExitStack, running: Running, checks: Checks) 
 
 def _make_first_key(app: App) -> None:
     """Shown once, or where a log keeps all that is shown, written to a file of its owner alone."""
-    key, text = issued(app, [Scope.ADMIN])
+    key, text = issued([Scope.ADMIN], app.clock.now())
     line = audit(app, "keys create", key.id, who=None, why="the first start")
     place = app.settings.first_key_file
     if app.store.keys.list():
