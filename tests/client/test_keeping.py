@@ -2,12 +2,13 @@
 
 import logging
 import os
+import threading
 from dataclasses import replace
 
 import pytest
 
 from tallystick.client import Limits
-from tallystick.client.spool import REJECTED
+from tallystick.client.spool import REJECTED, Spool
 from tests.client.service import (
     CUT,
     PATIENCE,
@@ -36,6 +37,32 @@ def test_what_one_client_spooled_the_next_one_sends(tmp_path):
     assert set(service.counted) == keys
     assert (heir.stats.adopted, heir.stats.delivered, heir.stats.recorded) == (7, 7, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_sending_waits_until_the_writer_has_put_its_events_down(tmp_path, monkeypatch):
+    away = FakeService(*[CUT] * 1_000)
+    client = away.client(tmp_path, limits=SLOW)
+    keys = {client.record("acme", "tokens")}
+    until(lambda: client.stats.failures)
+    write, writing, go_on = Spool.append, threading.Event(), threading.Event()
+
+    def slowly(self, events, *, is_durable):
+        write(self, events, is_durable=is_durable)
+        writing.set()
+        assert go_on.wait(PATIENCE)
+
+    monkeypatch.setattr(Spool, "append", slowly)
+    keys |= {client.record("acme", "tokens") for _ in range(6)}
+    assert writing.wait(PATIENCE)
+    assert not client.close(0)  # the sender gives up, while the writer is between disk and memory
+    assert client._live.traffic.buffer
+    go_on.set()
+    for thread in client._live._threads:
+        thread.join(PATIENCE)
+
+    lines = [line for path in tmp_path.glob("*.events") for line in path.read_text().splitlines()]
+    written = [key for line in lines for key in keys if key in line]
+    assert sorted(written) == sorted(keys)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tallystick.domain.instant import EARLIEST, SECOND
 from tallystick.domain.mapping import Mapping as Billing
 from tallystick.domain.meter import Meter
 from tallystick.domain.tenant import Tenant, Terms
-from tallystick.entrypoints.cli.keys import issued
+from tallystick.entrypoints.issuing import issued
 from tallystick.ports import Override, Store
 from tallystick.publishers import HOUR_METER
 from tests.crash.checking import METERS
@@ -70,7 +70,7 @@ def opened_company(folder: Path, now: int) -> str:
 
 
 def _key(app: App, now: int) -> str:
-    key, text = issued(app, [Scope.ADMIN])
+    key, text = issued([Scope.ADMIN], app.clock.now())
     app.store.keys.add(key, audit(now))
     return text
 

@@ -158,6 +158,8 @@ class Live:
             if self.traffic.buffer:
                 self.start()
             self.traffic.ends_at = ends_at
+            if not any(thread.is_alive() for thread in self._threads[1:]):
+                self.traffic.is_written = True
             self.traffic.writer.put(Signal.CLOSE)
             self.traffic.sender.put(Signal.CLOSE)
         for thread in self._threads:

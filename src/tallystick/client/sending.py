@@ -26,7 +26,7 @@ from tallystick.client.answers import (
 from tallystick.client.limits import Limits
 from tallystick.client.notices import Notices
 from tallystick.client.spool import Heritage, Segment, Spool
-from tallystick.client.traffic import Signal, Traffic
+from tallystick.client.traffic import FOREVER, Signal, Traffic
 
 ZIPPED_FROM_BYTES: Final = 2 * 1024
 TOLD_EVERY_SECONDS: Final = 10
@@ -89,6 +89,7 @@ class Sender:
                 break
             else:
                 self._held = None
+        self._await_writer()
         self.end()
 
     @property
@@ -303,6 +304,12 @@ class Sender:
                 _log.error("%s cannot be synced: %s", segment.path, error)
 
     # The end.
+
+    def _await_writer(self) -> None:
+        """Memory and the open file are the writer's until it has done its last, which takes no
+        network: two hands in them would write events twice, or lose them."""
+        while not self._traffic.is_written:
+            self._traffic.sender.wait(FOREVER)
 
     def end(self) -> None:
         """What is only in memory goes to the spool, or is counted as lost. Also for a client that

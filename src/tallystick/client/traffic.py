@@ -84,7 +84,7 @@ class Traffic:
     """By the monotonic clock, when `close` has waited enough."""
 
     is_written: bool = False
-    """The writer has done its last; what is not in the spool now stays in memory."""
+    """There is no writer, or it has done its last: what is in memory now is the sender's."""
 
     is_lossy: bool = False
     """At the end, what was left in memory could not be kept."""

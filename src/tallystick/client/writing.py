@@ -27,6 +27,17 @@ class Writer:
 
     def run(self) -> None:
         """Until `close`, and then once more."""
+        self._traffic.is_written = False
+        try:
+            self._write_on()
+            self._retry_at = 0
+            self._write(is_urgent=True)
+        finally:
+            # Also where a bug has ended it: the sender waits for this before it puts away the rest.
+            self._traffic.is_written = True
+            self._traffic.sender.put(Signal.CLOSE)
+
+    def _write_on(self) -> None:
         traffic = self._traffic
         while not traffic.is_closing:
             signal = traffic.writer.wait(self._patience())
@@ -35,10 +46,6 @@ class Writer:
             self._write(is_urgent=signal in (Signal.FLUSH, Signal.CLOSE))
             if signal is Signal.FLUSH:
                 traffic.sender.put(Signal.FLUSH)
-        self._retry_at = 0
-        self._write(is_urgent=True)
-        traffic.is_written = True
-        traffic.sender.put(Signal.CLOSE)
 
     @property
     def _limits(self) -> Limits:
