@@ -392,9 +392,17 @@ def test_a_copy_or_a_key_that_is_none_is_refused(booked, write, arguments, compl
 def test_a_signing_key_that_is_none_stops_the_run_and_shows_nothing_of_itself(
     booked, monkeypatch, text
 ):
+    def lines() -> int:
+        with opened() as db:
+            ((found,),) = db.execute("SELECT count(*) FROM entry").fetchall()
+        return found
+
+    before = lines()
+    booked.report("k13b", hour("13:30"))
     monkeypatch.setenv("TALLYSTICK_CHECKPOINT_KEY", text)
     ran = booked.at(LATER, "run")
 
     assert (ran.code, "no private key" in ran.err) == (2, True)
+    assert lines() == before
     assert "nonsense" not in ran.err
     assert "AAAA" not in ran.err

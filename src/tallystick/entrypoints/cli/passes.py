@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from cyclopts import App as Cli
 from cyclopts import Parameter
 
-from tallystick.bootstrap import App
+from tallystick.bootstrap import App, signer_for
 from tallystick.domain.discrepancy import Discrepancy
 from tallystick.domain.instant import format_instant
 from tallystick.domain.publication import Limits, decide
@@ -60,6 +60,7 @@ def run(*, store: StoreOption = None, at: AtOption = None, as_json: JsonOption =
     provider does not take our key; 3: the provider is away, and what is due stays due.
     """
     with open_app(store, at) as app, _progress() as on_progress:
+        signer_for(app)  # a key that cannot be used stops the run before anything is sent
         if not app.has_provider:
             _tell_sealed(_seal(app, on_progress), as_json=as_json)
             code = take_hourly(app)
