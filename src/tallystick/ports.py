@@ -114,8 +114,7 @@ class Ledger(Protocol):
     def aggregates_due(
         self, before: int, *, cursor: str = "", limit: int = PAGE
     ) -> Page[Aggregate]:
-        """Aggregates marked due whose `first_sealed_at` is at or before `before`, in a stable
-        order. Any group; whoever seals decides which are."""
+        """Aggregates of any group marked due whose `first_sealed_at` is at or before `before`."""
 
     def book(self, key: AggregateKey, periods: Sequence[Window]) -> Book:
         """The chain's head, the key's last Entry, and the series' balance in each period."""
@@ -166,8 +165,16 @@ class Due:
 class Outbox(Protocol):
     """The slots and their publications. Each write is conditioned on what was read."""
 
-    def slots_due(self, now: int = LATEST, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
-        """Slots marked due whose `due_at` is at or before `now`, in order of `due_at` and key."""
+    def slots_due(
+        self,
+        now: int = LATEST,
+        *,
+        partition: int | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Due]:
+        """What is marked due by `now`, in order of `due_at` and key; of one `slot_partition`, where
+        given."""
 
     def slots(
         self,
@@ -302,8 +309,7 @@ class Keys(Protocol):
         none that is not revoked has this id."""
 
     def purge(self, before: int, limit: int = PAGE) -> int:
-        """Take out tokens that expired at or before `before`, the oldest `limit`; how many. Keys
-        that people made stay."""
+        """Take out the oldest `limit` tokens that expired at or before `before`; how many."""
 
     def touch(self, key_id: str, now: int) -> None: ...
 
@@ -383,8 +389,7 @@ class Publisher(Protocol):
         """What the provider bills this destination by; None where it does not say."""
 
     def clock_ahead(self) -> int:
-        """How far the provider's clock was ahead of ours when it last answered (microseconds);
-        zero where it was not, or has not told."""
+        """By how many microseconds its clock was ahead of ours when it last answered; else zero."""
 
 
 class Clock(Protocol):

@@ -5,15 +5,20 @@ known to hold. Several windows, and several tenants, may share a slot; so its to
 running number and never read together key by key.
 """
 
+import zlib
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 from urllib.parse import quote, unquote
 
 from tallystick.domain.instant import DAY, HOUR, SECOND, floor_hour, format_instant, parse_instant
 from tallystick.domain.quantity import ZERO
 from tallystick.domain.window import Window
+
+PARTITIONS: Final = 8
+"""So many workers can share what is due, each with a partition of its own."""
 
 
 class Mode(StrEnum):
@@ -83,6 +88,17 @@ def parse_slot_key(text: str) -> SlotKey:
     except ValueError:
         raise ValueError("a slot is route/account/destination/counter/start") from None
     return SlotKey(route, account, destination, counter, parse_instant(start))
+
+
+def slot_partition(key: SlotKey) -> int:
+    """Which of the PARTITIONS the slot is in, for ever: CRC-32 of its destination's length, its
+    destination and its account.
+
+    All slots of a destination are in one, since what is read back together must be, and since
+    providers limit how many requests a customer takes at once.
+    """
+    told = f"{len(key.destination)}:{key.destination}{key.account}"
+    return zlib.crc32(told.encode("utf-8", "surrogatepass")) % PARTITIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,14 @@ class Publishing:
     senders: Executor | None = None
 
     def run(
-        self, on_progress: Callable[[int], None] = lambda _: None, *, patient: bool = True
+        self,
+        on_progress: Callable[[int], None] = lambda _: None,
+        *,
+        patient: bool = True,
+        partition: int | None = None,
     ) -> PublishSummary:
-        """Take every slot that is due now as far as it goes. Safe to run twice, also at once.
+        """Take every slot that is due now (of one partition, where given) as far as it goes. Safe
+        to run twice, also at once.
 
         What was refused is tried again when its time has come; at once, if this is not `patient`.
         """
@@ -110,7 +115,7 @@ class Publishing:
             return summary
         restored = switches.get(RESTORED)
         restored_at = parse_instant(restored) if restored else EARLIEST
-        orders = _Orders(self._stopped(switches), restored_at, patient)
+        orders = _Orders(self._stopped(switches), restored_at, patient, partition)
         for _ in range(ROUNDS_MAX):
             if not self._round(summary, orders, on_progress):
                 break
@@ -132,7 +137,7 @@ class Publishing:
         moved, cursor = False, ""
         while True:
             until = self.clock.now() if orders.patient else LATEST
-            page = self.store.outbox.slots_due(until, cursor=cursor)
+            page = self.store.outbox.slots_due(until, partition=orders.partition, cursor=cursor)
             moved |= self._take(page.elements, summary, orders)
             on_progress(len(page.elements))
             cursor = page.cursor
@@ -351,12 +356,13 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class _Orders:
-    """What people and a restore said: who gets nothing new, what must be compared first, and
-    whether what was refused waits for its time."""
+    """What people and a restore said: who gets nothing new, what must be compared first, whether
+    what was refused waits for its time, and which partition is ours (None: all)."""
 
     stopped: set[str]
     restored_at: int
     patient: bool
+    partition: int | None
 
 
 def _day(slot: Slot) -> tuple[str, str, str, int]:

@@ -1,5 +1,7 @@
 """Where a quantity goes: slots, their closing times, and the mappings that choose them."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from tallystick.domain.mapping import (
     placed,
 )
 from tallystick.domain.slot import (
+    PARTITIONS,
     Mode,
     Reads,
     Route,
@@ -24,6 +27,7 @@ from tallystick.domain.slot import (
     parse_slot_key,
     place_for,
     reading_group,
+    slot_partition,
 )
 from tallystick.domain.tenant import Tenant, Terms
 from tallystick.domain.window import Window
@@ -50,6 +54,32 @@ def test_two_slots_never_share_a_text(left, right):
     texts = [str(SlotKey("r", "a", *names, 0)) for names in (left, right)]
 
     assert (texts[0] == texts[1]) is (left == right)
+
+
+@given(TEXTS, TEXTS, TEXTS, st.integers(EARLIEST, LATEST))
+def test_what_is_read_back_together_is_in_one_partition(account, destination, counter, start):
+    first = SlotKey("route", account, destination, counter, start)
+    other = SlotKey("other", account, destination, "another", 0)
+
+    assert slot_partition(first) == slot_partition(other)
+    assert 0 <= slot_partition(first) < PARTITIONS
+
+
+def test_a_slots_partition_is_the_same_for_ever():
+    names = ["cus_acme", "cus_beta", "si_1", "é", "\ud800", ""]
+
+    found = [slot_partition(SlotKey("r", "acct", name, "", 0)) for name in names]
+
+    assert found == [3, 1, 7, 5, 7, 7]
+
+
+def test_many_destinations_share_the_partitions_evenly():
+    found = Counter(
+        slot_partition(SlotKey("r", "", f"cus_{number:014d}", "c", 0)) for number in range(8_000)
+    )
+
+    assert len(found) == PARTITIONS
+    assert all(800 < number < 1_200 for number in found.values())
 
 
 @pytest.mark.parametrize("text", ["", "a/b/c", "a/b/c/d/never", "a/b/c/d/e/2026-01-31T10:00:00Z"])

@@ -8,6 +8,7 @@ import pytest
 from tallystick.domain.errors import PublisherUnavailable, StoreUnavailable
 from tallystick.domain.instant import HOUR, SECOND
 from tallystick.domain.publication import Answer, Outcome, State, landed_by
+from tallystick.domain.slot import PARTITIONS, slot_partition
 from tallystick.domain.statement import Rejection
 from tallystick.stages.passing import one_pass
 from tallystick.stages.publishing import CHUNK, OUTAGE_MIN, PAUSE
@@ -153,6 +154,23 @@ def test_one_pass_publishes_every_page_of_slots():
     assert sorted(sent.slot.destination for _, sent in told.far.sent) == [
         f"cus_{n}" for n in range(5)
     ]
+
+
+def test_a_pass_over_one_partition_sends_that_partition_and_no_more():
+    told = Desk()
+    for n in range(12):
+        report(told.store, event("e1", tenant=f"t{n}"))
+        into = place(destination=f"cus_{n}", period=SPRING)
+        seal(told.store, aggregate_key(f"t{n}"), into=into)
+    every = {due.slot.key for due in told.store.outbox.slots_due().elements}
+
+    for partition in range(PARTITIONS):
+        before = len(told.far.sent)
+        told.publishing.run(partition=partition)
+        sent = {publication.slot for _, publication in told.far.sent[before:]}
+        assert sent == {key for key in every if slot_partition(key) == partition}
+
+    assert {publication.slot for _, publication in told.far.sent} == every
 
 
 # ── Who may stop it ─────────────────────────────────────────────────────────────────────────────

@@ -2,12 +2,12 @@
 
 import heapq
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TypeVar
 
 from tallystick.ports import Page
-from tallystick.stores.dynamodb.layout import DUE_IN, due_partitions
+from tallystick.stores.dynamodb.layout import DUE_IN
 from tallystick.stores.dynamodb.listing import place_after
 from tallystick.stores.dynamodb.table import Item, Table
 
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 def due_page(
     table: Table,
-    kind: str,
+    partitions: Sequence[str],
     element: Callable[[Item], T],
     *,
     before: str,
     cursor: str,
     limit: int,
 ) -> Page[T]:
-    """A page in order of `due_at`, from what is marked below `before`.
+    """A page in order of `due_at`, from what is marked below `before` in these partitions.
 
     The index may be a moment behind the table: what is due no more is left out.
     """
     (after,) = place_after(cursor, 1)
-    partitions = (table.due(part, after=after, before=before) for part in due_partitions(kind))
-    marked = list(islice(heapq.merge(*partitions), limit + 1))
+    listed = (table.due(part, after=after, before=before) for part in partitions)
+    marked = list(islice(heapq.merge(*listed), limit + 1))
     found = table.get_all([place for _, place in marked[:limit]])
     items = [found[place] for _, place in marked[:limit] if place in found]
     onward = json.dumps([marked[limit - 1][0]]) if len(marked) > limit else ""

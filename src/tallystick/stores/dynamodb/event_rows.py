@@ -17,6 +17,7 @@ from tallystick.stores.dynamodb.layout import (
     aggregate_rank,
     due_partition,
     joined,
+    spread,
 )
 from tallystick.stores.dynamodb.packing import packed, row, unpacked
 from tallystick.stores.dynamodb.table import Attribute, Item
@@ -150,6 +151,6 @@ def due_mark(aggregate: Aggregate) -> dict[str, Attribute]:
     """The attributes that put an Aggregate into the index of what is due."""
     rank = aggregate_rank(aggregate.key)
     return {
-        DUE_IN: due_partition(AGGREGATES, rank),
+        DUE_IN: due_partition(AGGREGATES, spread(rank)),
         DUE_AT: joined(aggregate.first_sealed_at) + SEPARATOR + rank,
     }

@@ -47,7 +47,7 @@ import zlib
 from typing import Final
 
 from tallystick.domain.aggregate import AggregateKey
-from tallystick.domain.slot import SlotKey
+from tallystick.domain.slot import PARTITIONS, SlotKey
 from tallystick.domain.window import Window
 
 PARTITION: Final = "data_type"
@@ -55,7 +55,6 @@ SORT: Final = "sub_type"
 DUE_INDEX: Final = "due"
 DUE_IN: Final = "due_in"
 DUE_AT: Final = "due_at"
-DUE_PARTITIONS: Final = 8
 
 SEPARATOR: Final = "\x01"
 AFTER_ALL_NAMES: Final = "\x02"
@@ -103,12 +102,17 @@ def digest_of(*parts: str | int) -> str:
     return hashlib.sha256(told).hexdigest()[:32]
 
 
-def due_partition(kind: str, rank: str) -> str:
-    return joined(kind, str(zlib.crc32(rank.encode()) % DUE_PARTITIONS))
+def spread(rank: str) -> int:
+    """The number of a partition of the index for what has none of its own."""
+    return zlib.crc32(rank.encode()) % PARTITIONS
+
+
+def due_partition(kind: str, number: int) -> str:
+    return joined(kind, str(number))
 
 
 def due_partitions(kind: str) -> tuple[str, ...]:
-    return tuple(joined(kind, str(number)) for number in range(DUE_PARTITIONS))
+    return tuple(due_partition(kind, number) for number in range(PARTITIONS))
 
 
 def event_place(digest: str) -> Place:

@@ -21,6 +21,7 @@ from tallystick.stores.dynamodb.layout import (
     Place,
     aggregate_place,
     balance_place,
+    due_partitions,
     head_place,
     joined,
     last_place,
@@ -62,9 +63,8 @@ class DynamoLedger:
     ) -> Page[Aggregate]:
         self._errands.run()
         until = joined(before) + AFTER_ALL_NAMES
-        return due_page(
-            self._table, AGGREGATES, aggregate_of, before=until, cursor=cursor, limit=limit
-        )
+        wanted = due_partitions(AGGREGATES)
+        return due_page(self._table, wanted, aggregate_of, before=until, cursor=cursor, limit=limit)
 
     def book(self, key: AggregateKey, periods: Sequence[Window]) -> Book:
         head, last = head_place(key.tenant, key.meter), last_place(key)

@@ -13,6 +13,8 @@ from tallystick.ports import PAGE, Due, Page
 from tallystick.stores.dynamodb.due import due_page
 from tallystick.stores.dynamodb.layout import (
     AFTER_ALL_NAMES,
+    due_partition,
+    due_partitions,
     identifier_place,
     joined,
     publication_place,
@@ -39,9 +41,17 @@ class DynamoOutbox:
         self._table = table
         self._series = series
 
-    def slots_due(self, now: int = LATEST, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+    def slots_due(
+        self,
+        now: int = LATEST,
+        *,
+        partition: int | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Due]:
         until = joined(now) + AFTER_ALL_NAMES
-        return due_page(self._table, SLOTS, self._due, before=until, cursor=cursor, limit=limit)
+        wanted = due_partitions(SLOTS) if partition is None else [due_partition(SLOTS, partition)]
+        return due_page(self._table, wanted, self._due, before=until, cursor=cursor, limit=limit)
 
     def slots(
         self,

@@ -5,7 +5,7 @@ Each write is on the condition of that number, so that what was read is what is 
 
 from dataclasses import replace
 
-from tallystick.domain.slot import Slot, SlotKey
+from tallystick.domain.slot import Slot, SlotKey, slot_partition
 from tallystick.stores.dynamodb.layout import (
     DUE_AT,
     DUE_IN,
@@ -36,5 +36,6 @@ def slot_write(slot: Slot, writes: int) -> Write:
     item: dict[str, Attribute] = {"slot": packed(slot), "writes": writes + 1}
     if slot.due:
         rank = slot_rank(slot.key)
-        item |= {DUE_IN: due_partition(SLOTS, rank), DUE_AT: joined(slot.due_at) + SEPARATOR + rank}
+        partition = due_partition(SLOTS, slot_partition(slot.key))
+        item |= {DUE_IN: partition, DUE_AT: joined(slot.due_at) + SEPARATOR + rank}
     return Write(place=slot_place(slot.key), put=item, expect={"writes": writes or None})

@@ -6,7 +6,7 @@ from dataclasses import replace
 from tallystick.domain.instant import LATEST
 from tallystick.domain.publication import AT_ONCE, Publication, next_look
 from tallystick.domain.reading import confirmed_after
-from tallystick.domain.slot import Slot, SlotKey
+from tallystick.domain.slot import Slot, SlotKey, slot_partition
 from tallystick.domain.window import Window
 from tallystick.ports import PAGE, Due, Page
 from tallystick.stores.memory.pages import page_of, slot_rank
@@ -19,12 +19,20 @@ class MemoryOutbox:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def slots_due(self, now: int = LATEST, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+    def slots_due(
+        self,
+        now: int = LATEST,
+        *,
+        partition: int | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Due]:
         with self._storage.opened() as tables:
             found = (
                 ((slot.due_at, *slot_rank(key)), _due(tables, slot))
                 for key, slot in tables.slots.items()
                 if slot.due and slot.due_at <= now
+                if partition in (None, slot_partition(key))
             )
             return page_of(found, cursor, limit)
 

@@ -15,6 +15,7 @@ from typing import Final
 import apsw
 
 from tallystick.domain.errors import StoreUnavailable
+from tallystick.domain.slot import SlotKey, slot_partition
 
 BUSY_TIMEOUT_MS: Final = 10_000
 READERS_IDLE_MAX: Final = 8
@@ -107,7 +108,13 @@ def open_reader(
     db = _open(path, apsw.SQLITE_OPEN_READWRITE, vfs, busy_timeout_ms)
     db.execute("PRAGMA query_only = on")
     db.execute(READER_CACHE)
+    db.create_scalar_function("slot_partition", _slot_partition, 5, deterministic=True)
     return db
+
+
+def _slot_partition(*key: "apsw.SQLiteValue") -> int:
+    route, account, destination, counter, start = (str(part) for part in key)
+    return slot_partition(SlotKey(route, account, destination, counter, int(start)))
 
 
 def _open(path: Path, flags: int, vfs: str, busy_timeout_ms: int) -> apsw.Connection:

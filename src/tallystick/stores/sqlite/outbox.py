@@ -38,9 +38,17 @@ class SqliteOutbox:
         self._writer = writer
         self._readers = readers
 
-    def slots_due(self, now: int = LATEST, *, cursor: str = "", limit: int = PAGE) -> Page[Due]:
+    def slots_due(
+        self,
+        now: int = LATEST,
+        *,
+        partition: int | None = None,
+        cursor: str = "",
+        limit: int = PAGE,
+    ) -> Page[Due]:
         due_at, *key = place_of(cursor, (BEFORE_ALL, *FIRST))
-        bounds: Bounds = {"now": now, "due_at": due_at, **dict(zip(SLOT_KEY, key, strict=True))}
+        bounds: dict[str, str | int | None] = {"now": now, "due_at": due_at, "partition": partition}
+        bounds |= zip(SLOT_KEY, key, strict=True)
         with self._readers.snapshot() as db:
             rows = db.execute(sql.SELECT_SLOTS_DUE, {**bounds, "limit": limit + 1}).fetchall()
         return page_of(rows, limit, _due_of, lambda row: (row[DUE_AT], *row[:5]))

@@ -15,6 +15,8 @@ SELECT_SLOTS_DUE: Final = """
         p.read_from, p.absent, p.absent_at, p.settled_at, p.answer, p.step
     FROM slot AS s INDEXED BY slot_due LEFT JOIN publication AS p ON p.identifier = s.unsettled
     WHERE s.is_due = 1 AND s.due_at <= :now
+        AND (:partition IS NULL OR
+            slot_partition(s.route, s.account, s.destination, s.counter, s.start) = :partition)
         AND (s.due_at, s.route, s.account, s.destination, s.counter, s.start) >
             (:due_at, :route, :account, :destination, :counter, :start)
     ORDER BY s.due_at, s.route, s.account, s.destination, s.counter, s.start LIMIT :limit

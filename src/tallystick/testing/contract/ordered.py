@@ -10,6 +10,7 @@ import pytest
 from tallystick.domain.dead_letter import DeadLetter
 from tallystick.domain.errors import InvalidSetting
 from tallystick.domain.instant import HOUR
+from tallystick.domain.slot import slot_partition
 from tallystick.ports import Page, Store
 from tallystick.testing.contract.hooks import StoreHooks
 from tallystick.testing.contract.steps import due_keys, every, intend, report, seal, settle
@@ -32,6 +33,8 @@ Listing = Callable[..., Page[Any]]
 NAMES = ("Zeta", "a", "a b", "a!", "ab", "acme", "a|b", "zeta", "é", "ﬀ", "😀")
 """In the order of their code points, which is that of their bytes in UTF-8."""
 
+OURS = slot_partition(place().slot)
+
 LISTINGS: Mapping[str, Callable[[Store], Listing]] = MappingProxyType(
     {
         "events": lambda s: s.events.events,
@@ -44,6 +47,7 @@ LISTINGS: Mapping[str, Callable[[Store], Listing]] = MappingProxyType(
         "slots": lambda s: s.outbox.slots,
         "a destination's slots": lambda s: partial(s.outbox.slots, destination="cus_acme"),
         "slots due": lambda s: s.outbox.slots_due,
+        "a partition's slots due": lambda s: partial(s.outbox.slots_due, partition=OURS),
         "publications": lambda s: s.outbox.publications,
         "a slot's publications": lambda s: partial(s.outbox.publications, slot=place().slot),
         "accounts": lambda s: s.catalog.accounts,

@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from tallystick.domain.instant import HOUR, LATEST, MINUTE
 from tallystick.domain.publication import AT_ONCE, State, next_look
 from tallystick.domain.quantity import ZERO
-from tallystick.domain.slot import SlotKey
+from tallystick.domain.slot import PARTITIONS, SlotKey, slot_partition
 from tallystick.domain.window import Window
 from tallystick.ports import Store
 from tallystick.testing.contract.hooks import StoreHooks
 from tallystick.testing.contract.steps import (
     count,
     due,
+    every,
     intend,
     publish,
     report,
@@ -206,6 +208,33 @@ class SettledContract(StoreHooks):
         two = store.outbox.slots_due(NOON + MINUTE, limit=1, cursor=one.cursor)
         assert [d.slot.key for page in (one, two) for d in page.elements] == [early, late]
         assert two.cursor == ""
+
+    def test_what_is_due_is_listed_by_partition(self, store: Store) -> None:
+        names = [f"t{number}" for number in range(20)]
+        report(store, *(event("e1", tenant=name) for name in names))
+        for name in names:
+            seal(store, aggregate_key(name), into=place(destination=f"cus_{name}"))
+        everything = self._due_at(store)
+
+        shares = [
+            every(partial(store.outbox.slots_due, partition=partition, limit=2))
+            for partition in range(PARTITIONS)
+        ]
+
+        found = [[due.slot.key for due in share] for share in shares]
+        assert len(everything) == len(names)
+        assert found == [
+            [key for key in everything if slot_partition(key) == partition]
+            for partition in range(PARTITIONS)
+        ]
+
+    def test_a_partition_lists_only_what_is_due_by_now(self, store: Store) -> None:
+        sealed(store)
+        sent = intend(store)
+        look, ours = slot_of(store).due_at, slot_partition(sent.slot)
+
+        for now, number in ((look - 1, 0), (look, 1)):
+            assert len(store.outbox.slots_due(now, partition=ours).elements) == number
 
     def _due_at(self, store: Store, now: int = LATEST) -> list[SlotKey]:
         return [each.slot.key for each in store.outbox.slots_due(now).elements]
