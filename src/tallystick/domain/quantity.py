@@ -36,8 +36,11 @@ _ROUNDING: Final = Context(
     traps=[Overflow, InvalidOperation, DivisionByZero],
 )
 _HALF_SMALLEST: Final = Decimal(5).scaleb(-PLACES_MAX - 1)
-_LIMIT: Final = Decimal(10) ** WHOLE_DIGITS_MAX
+_LIMIT: Final = 10**WHOLE_DIGITS_MAX
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_ORDINARY: Final = re.compile(r"0|-?[1-9]\d{0,14}|-?\d{1,15}\.\d{0,11}[1-9]", re.ASCII)
+"""How nearly all quantities are written: within all limits and `plain` already. One match spares
+them what looks for everything else that a number can be, which takes five times as long."""
 
 
 class QuantityError(ValueError):
@@ -53,17 +56,28 @@ def parse_quantity(raw: object) -> Decimal:
 
     Raises QuantityError with a sentence that says what is wrong.
     """
-    if isinstance(raw, bool) or not isinstance(raw, int | str | Decimal):
-        raise QuantityError(f"must be a number or a decimal string, not {type(raw).__name__}")
+    if isinstance(raw, str):
+        return _parsed(raw)
     if isinstance(raw, Decimal):
-        return _checked(raw)
-    if isinstance(raw, int):
-        if abs(raw) >= 10**WHOLE_DIGITS_MAX:
-            raise QuantityError("must be smaller than 10^15")
-        return Decimal(raw)
-    if len(raw) > 64 or not _NUMBER.fullmatch(raw):
+        return raw if is_ordinary(raw) else _checked(raw)
+    if isinstance(raw, bool) or not isinstance(raw, int):
+        raise QuantityError(f"must be a number or a decimal string, not {type(raw).__name__}")
+    if not -_LIMIT < raw < _LIMIT:
+        raise QuantityError("must be smaller than 10^15")
+    return Decimal(raw)
+
+
+def _parsed(text: str) -> Decimal:
+    if _ORDINARY.fullmatch(text):
+        return Decimal(text)
+    if len(text) > 64 or not _NUMBER.fullmatch(text):
         raise QuantityError("must be a decimal number of at most 64 characters, such as 12.5")
-    return _checked(Decimal(raw))
+    return _checked(Decimal(text))
+
+
+def is_ordinary(number: Decimal) -> bool:
+    """Whether `str` writes it as we keep it, and it lies within all limits of a quantity."""
+    return _ORDINARY.fullmatch(str(number)) is not None
 
 
 def read_number(raw: object) -> Decimal | None:
@@ -115,7 +129,8 @@ def plain(number: Decimal) -> Decimal:
 
 def format_quantity(number: Decimal) -> str:
     """Fixed-point text that reads back equal; never an exponent."""
-    return format(plain(number), "f")
+    text = str(number)
+    return text if _ORDINARY.fullmatch(text) else format(plain(number), "f")
 
 
 def add(left: Decimal, right: Decimal) -> Decimal:

@@ -1,6 +1,6 @@
 """An RFC 3339 text and an instant are two forms of one thing."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,16 @@ INSTANTS = st.integers(EARLIEST, LATEST)
 def test_an_instant_reads_back_equal_from_its_text(instant):
     assert parse_instant(format_instant(instant)) == instant
     assert to_instant(to_datetime(instant)) == instant
+
+
+@given(
+    st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31)),  # noqa: DTZ001 (its zone is drawn)
+    st.integers(-23 * 60 - 59, 23 * 60 + 59),
+)
+def test_a_text_in_any_offset_names_the_instant_that_the_calendar_says(moment, minutes):
+    local = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+
+    assert parse_instant(local.isoformat()) == to_instant(local)
 
 
 @given(INSTANTS)

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.domain.quantity import (
+    _ORDINARY,
     QuantityError,
     TotalOverflow,
+    _checked,
     add,
     equal_as_read,
     format_quantity,
@@ -40,6 +42,23 @@ def test_a_quantity_reads_back_equal_from_its_text(quantity):
     assert parse_quantity(text) == quantity
     assert "E" not in text
     assert format_quantity(parse_quantity(text)) == text
+
+
+def form(number: Decimal) -> tuple[object, str]:
+    return number.as_tuple(), format(number, "f")
+
+
+@given(st.from_regex(_ORDINARY, fullmatch=True))
+def test_what_is_taken_for_ordinary_is_what_a_closer_look_makes_of_it(text):
+    looked_at = _checked(Decimal(text))
+
+    assert form(parse_quantity(text)) == form(parse_quantity(Decimal(text))) == form(looked_at)
+    assert format_quantity(Decimal(text)) == format(looked_at, "f")
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**14), max_value=10**14))
+def test_the_same_number_has_one_text_whatever_form_it_comes_in(number):
+    assert format_quantity(number) == format_quantity(plain(number)) == format(plain(number), "f")
 
 
 @given(TOTALS, TOTALS)
