@@ -10,11 +10,11 @@ from tallystick import config
 from tallystick.domain.dead_letter import Reason
 from tallystick.domain.discrepancy import Kind
 from tallystick.domain.event import KEY_LENGTH_MAX
+from tallystick.domain.fields import DEPTH_MAX, PROPERTIES_BYTES_MAX
 from tallystick.domain.instant import HOUR, MINUTE, SECOND
 from tallystick.domain.meter import GROUPS_MAX, Aggregation
 from tallystick.domain.publication import FAILURES_RESENT, Limits, State
 from tallystick.domain.quantity import TOTAL_DIGITS_MAX, WHOLE_DIGITS_MAX
-from tallystick.domain.report import DEPTH_MAX, PROPERTIES_BYTES_MAX
 from tallystick.domain.tenant import NAME_LENGTH_MAX
 from tallystick.stages.decoding import REPORT_BYTES_MAX
 from tallystick.stages.ingesting import AHEAD_MAX

@@ -98,3 +98,12 @@ def check_target(route: str, destination: str, counter: str) -> None:
         raise InvalidSetting(f"route {route} takes {wanted}")
     if counter:
         check_name("counter", counter)
+
+
+def target_of(destination: str, event_name: str) -> tuple[str, str, str]:
+    """(route, destination, counter) for one of Stripe's identifiers: a subscription item takes
+    usage records, a customer the events of the hour meter of that name. Raises InvalidSetting."""
+    is_item = destination.startswith(_PREFIXES[USAGE_RECORD.name])
+    route, counter = (USAGE_RECORD.name, "") if is_item else (HOUR_METER.name, event_name)
+    check_target(route, destination, counter)
+    return route, destination, counter

@@ -9,10 +9,11 @@ from typing import Final
 
 from tallystick.domain.aggregate import Contribution
 from tallystick.domain.dead_letter import DeadLetter, Reason, dead_letter_id
+from tallystick.domain.envelope import ONBOARDING_ORIGIN
 from tallystick.domain.errors import FieldError, InvalidReport
 from tallystick.domain.event import Event
 from tallystick.domain.instant import MINUTE, format_instant
-from tallystick.domain.report import parse_report
+from tallystick.domain.report import parse_report, tenants_named
 from tallystick.domain.tenant import NAME_LENGTH_MAX, Tenant
 from tallystick.ports import Override, Recorded, Recording, Store
 from tallystick.stages.decoding import (
@@ -28,6 +29,7 @@ from tallystick.stages.metering import (
     TenantCalendar,
     metered,
     unknown_tenant,
+    with_code,
 )
 
 AHEAD_MAX: Final = 5 * MINUTE
@@ -56,6 +58,7 @@ class Report:
 
 
 Outcome = Recorded | DeadLetter
+Counted = tuple[Event, tuple[Contribution, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,15 +132,16 @@ def prepared(report: Report, intake: Intake, now: int) -> Recording | DeadLetter
     except InvalidReport as error:
         reason = Reason.UNREADABLE if isinstance(error, UnreadableReport) else Reason.INVALID
         refusal = Refusal(reason=reason, errors=error.errors)
-        return _letter(report, refusal, received_at, tenant=_tenant_named(sent))
+        return letter_for(report, refusal, received_at, tenant=tenant_named(sent))
     found = _counted(event, intake, now)
     if isinstance(found, Refusal):
-        return _letter(report, found, received_at, tenant=event.tenant)
-    return Recording(event, found, report.origin, _body_text(report.body))
+        return letter_for(report, found, received_at, tenant=event.tenant)
+    event, contributions = found
+    return Recording(event, contributions, report.origin, _body_text(report.body))
 
 
-def _counted(event: Event, intake: Intake, now: int) -> tuple[Contribution, ...] | Refusal:
-    """What the event adds to its Aggregates, where its time, its tenant and its code allow it."""
+def _counted(event: Event, intake: Intake, now: int) -> Counted | Refusal:
+    """The event with what it adds to its Aggregates, where its time, tenant and code allow it."""
     if event.occurred_at > now + AHEAD_MAX:
         return _in_the_future(event, now)
     calendar = intake.rules.calendar(event.tenant)
@@ -145,7 +149,9 @@ def _counted(event: Event, intake: Intake, now: int) -> tuple[Contribution, ...]
         calendar = _onboarded(event.tenant, intake, now)
     if calendar is None:
         return unknown_tenant(event.tenant)
-    return metered(event, calendar, intake.rules)
+    event = with_code(event, calendar, intake.rules)
+    added = metered(event, calendar, intake.rules)
+    return added if isinstance(added, Refusal) else (event, added)
 
 
 def _onboarded(tenant: str, intake: Intake, now: int) -> TenantCalendar | None:
@@ -171,7 +177,8 @@ def _in_the_future(event: Event, now: int) -> Refusal:
     return Refusal(reason=Reason.FUTURE, errors=(error,))
 
 
-def _letter(report: Report, refusal: Refusal, received_at: int, *, tenant: str) -> DeadLetter:
+def letter_for(report: Report, refusal: Refusal, received_at: int, *, tenant: str) -> DeadLetter:
+    """The dead letter that says why the report was refused; not stored yet."""
     body = _body_text(report.body)
     return DeadLetter(
         id=dead_letter_id(report.origin, body),
@@ -194,13 +201,9 @@ def _body_text(body: bytes | str | dict[str, object]) -> str:
     return body if isinstance(body, str) else body.decode("utf-8", "backslashreplace")
 
 
-def _tenant_named(sent: object) -> str:
+def tenant_named(sent: object) -> str:
     """The tenant that an invalid report names, where it names one; for finding it again."""
-    if not isinstance(sent, dict):
-        return ""
-    inner = sent.get("event")
-    fields = inner if isinstance(inner, dict) else sent
-    named = (fields.get(f) for f in ("tenant", "TenantID", "subject", "external_subscription_id"))
+    named = tenants_named(sent) if isinstance(sent, dict) else ()
     text = next((t for t in named if isinstance(t, str) and t), "")
     return text[:NAME_LENGTH_MAX] if text.isprintable() else ""
 
@@ -217,7 +220,8 @@ def replay(
     reason: Reason | None = None,
     letter_id: str = "",
 ) -> Counter[str]:
-    """Give open dead letters another try; how many became what ('recorded', …, 'still_dead').
+    """Give open dead letters of usage another try; how many became what (recorded, …,
+    still_dead).
 
     One that is counted now, or fails for another reason, is taken; the latter leaves a new letter.
     On repeat, and after a crash anywhere: what was counted is a duplicate, and is taken then.
@@ -230,10 +234,15 @@ def replay(
         chosen = [
             e for e in page.elements if letter_id in {"", e.id} and reason in {None, e.reason}
         ]
-        became += _replayed([e for e in chosen if e.reason not in REPLAYED_NEVER], intake, now)
+        became += _replayed([e for e in chosen if _is_usage(e)], intake, now)
         cursor = page.cursor
         if not cursor:
             return became
+
+
+def _is_usage(letter: DeadLetter) -> bool:
+    is_onboarding = letter.origin.startswith(ONBOARDING_ORIGIN)
+    return letter.reason not in REPLAYED_NEVER and not is_onboarding
 
 
 def _replayed(letters: Sequence[DeadLetter], intake: Intake, now: int) -> Counter[str]:

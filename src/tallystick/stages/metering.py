@@ -4,7 +4,7 @@ The rulebook keeps what the catalog said at one revision, and the windows that a
 last cut into: thousands of events of an hour ask for the same ones.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tallystick.domain.aggregate import Contribution, contributions
@@ -12,10 +12,11 @@ from tallystick.domain.dead_letter import Reason
 from tallystick.domain.errors import FieldError, InvalidReport
 from tallystick.domain.event import Event
 from tallystick.domain.instant import EARLIEST, HOUR
+from tallystick.domain.mapping import series_of
 from tallystick.domain.meter import Meter, in_force
 from tallystick.domain.tenant import Tenant, hour_within
 from tallystick.domain.window import Window
-from tallystick.ports import Catalog
+from tallystick.ports import Account, Catalog
 
 HOURS_KEPT: Final = 512
 TENANTS_KEPT: Final = 4_096
@@ -34,9 +35,13 @@ class Refusal:
 
 @dataclass(slots=True)
 class TenantCalendar:
-    """A tenant's windows, remembered: usage mostly comes in order of time, or around now."""
+    """A tenant's windows, remembered: usage mostly comes in order of time, or around now.
+
+    `billed` are the meters that its newest mappings bill it by.
+    """
 
     tenant: Tenant
+    billed: frozenset[str] = frozenset()
     _hours: dict[int, Window] = field(default_factory=dict)
     _day: Window = NEVER
     _period: Window = NEVER
@@ -68,6 +73,7 @@ class Rulebook:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._revision = -1
+        self._meters: tuple[tuple[Meter, ...], ...] = ()
         self._by_code: dict[str, list[tuple[Meter, ...]]] = {}
         self._in_force: dict[tuple[str, Window], tuple[Meter, ...]] = {}
         self._tenants: dict[str, TenantCalendar | None] = {}
@@ -77,7 +83,8 @@ class Rulebook:
         revision = self._catalog.revision()
         if revision == self._revision:
             return False
-        self._by_code = _index(self._catalog.meters())
+        self._meters = self._catalog.meters()
+        self._by_code = _index(self._meters)
         self._in_force = {}
         self._tenants = {}
         self._revision = revision
@@ -92,7 +99,7 @@ class Rulebook:
         if len(self._tenants) >= TENANTS_KEPT:
             self._tenants.clear()
         account = self._catalog.account(tenant)
-        found = None if account is None else TenantCalendar(account.tenant)
+        found = None if account is None else TenantCalendar(account.tenant, billed_by(account))
         self._tenants[tenant] = found
         return found
 
@@ -109,6 +116,21 @@ class Rulebook:
         self._in_force[code, period] = found
         return found
 
+    def only_code(self, calendar: TenantCalendar, period: Window) -> str:
+        """The one code that the tenant can mean in this period: what it is billed by, else what
+        there is; '' where that is none, or several."""
+        known = [in_force(versions, period) for versions in self._meters]
+        live = [meter for meter in known if not meter.archived]
+        billed = {meter.code for meter in live if meter.id in calendar.billed}
+        codes = billed or {meter.code for meter in live}
+        return codes.pop() if len(codes) == 1 else ""
+
+
+def billed_by(account: Account) -> frozenset[str]:
+    """The meters that its newest mappings bill the tenant by."""
+    newest = {series_of(mapping): mapping for mapping in account.mappings}
+    return frozenset(mapping.meter for mapping in newest.values() if not mapping.is_end)
+
 
 def _reads(meter: Meter, code: str) -> bool:
     return meter.code == code and not meter.archived
@@ -123,6 +145,13 @@ def _index(meters: tuple[tuple[Meter, ...], ...]) -> dict[str, list[tuple[Meter,
     return index
 
 
+def with_code(event: Event, calendar: TenantCalendar, rules: Rulebook) -> Event:
+    """The same, where it names no code with the tenant's only one; '' stays where that is open."""
+    if event.code or event.voids is not None:
+        return event
+    return replace(event, code=rules.only_code(calendar, calendar.period_at(event.occurred_at)))
+
+
 def metered(
     event: Event, calendar: TenantCalendar, rules: Rulebook
 ) -> tuple[Contribution, ...] | Refusal:
@@ -130,6 +159,8 @@ def metered(
     one that every meter's filters leave out is counted nowhere, and recorded."""
     if event.voids is not None:
         return ()
+    if not event.code:
+        return no_only_code(event.tenant)
     meters = rules.meters(event.code, calendar.period_at(event.occurred_at))
     if not meters:
         return unknown_code(event.code)
@@ -143,6 +174,15 @@ def unknown_code(code: str) -> Refusal:
     detail = f"no meter reads the code {code!r}; add one with `tallystick meters add`"
     error = FieldError(pointer="/code", code="unknown_code", detail=detail)
     return Refusal(reason=Reason.UNKNOWN_CODE, errors=(error,), waits_for=f"code:{code}")
+
+
+def no_only_code(tenant: str) -> Refusal:
+    detail = (
+        f"no code is named, and the tenant {tenant!r} has none or several: send a ProductCode, or "
+        "map one meter of the tenant with `tallystick mappings add`"
+    )
+    error = FieldError(pointer="/code", code="unknown_code", detail=detail)
+    return Refusal(reason=Reason.UNKNOWN_CODE, errors=(error,), waits_for=f"tenant:{tenant}")
 
 
 def unknown_tenant(tenant: str) -> Refusal:

@@ -14,7 +14,7 @@ import msgspec
 
 from tallystick.domain.errors import FieldError, InvalidReport
 from tallystick.domain.event import key_of
-from tallystick.domain.report import parse_report
+from tallystick.domain.report import parse_report, tenants_named
 from tallystick.entrypoints.http.problems import (
     NOTHING_MORE,
     Problem,
@@ -287,10 +287,7 @@ def _is_of(body: dict[str, object], tenant: str) -> bool:
     try:
         return parse_report(body, 0, fallback_key="any").tenant == tenant
     except InvalidReport:
-        inner = body.get("event")
-        fields = {**body, **inner} if isinstance(inner, dict) else body
-        names = ("tenant", "TenantID", "subject", "external_subscription_id")
-        return all(fields.get(name) in (None, tenant) for name in names)
+        return all(named == tenant for named in tenants_named(body))
 
 
 def _at(index: int, *, is_single: bool) -> str:
