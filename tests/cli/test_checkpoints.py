@@ -5,13 +5,12 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import apsw
 import pytest
 
-from tallystick.domain.checkpoint import checkpoint_of
 from tallystick.domain.ledger import GENESIS, chained
 from tallystick.stores.sqlite import SqliteStore
 from tallystick.stores.sqlite.ledger_rows import entry_row
@@ -349,19 +348,6 @@ def test_a_new_key_is_its_owners_alone_and_overwrites_nothing(run, tmp_path):
     assert "PRIVATE" not in ran.out + ran.err
     assert ran.out.startswith("-----BEGIN PUBLIC KEY-----")
     assert run("checkpoints", "new-key", path).code == 2
-
-
-def test_taking_one_prints_its_line_and_adds_it_to_the_copy(booked, monkeypatch):
-    copy = booked.folder / "copy.jsonl"
-    monkeypatch.setenv("TALLYSTICK_CHECKPOINT_COPY", str(copy))
-
-    ran = booked.at(hour("13:20"), "checkpoints", "take")
-
-    assert ran.out == booked.run("checkpoints", "export", "--after", "4").out
-    assert copy.read_text().splitlines()[4:] == [ran.out.strip()]
-    one = checkpoint_of(json.loads(ran.out))
-    assert (one.checkpoint.number, one.checkpoint.moved, one.moved) == (5, 0, ())
-    assert {f.name for f in fields(one.checkpoint)} < set(json.loads(ran.out))
 
 
 def test_where_there_is_no_chain_nothing_is_taken(run):

@@ -2,11 +2,13 @@
 
 import fcntl
 import json
+from dataclasses import fields
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from tallystick.domain.checkpoint import checkpoint_of
 from tallystick.entrypoints.cli.checkpoints import checkpointed
 from tallystick.entrypoints.cli.context import open_app
 from tallystick.entrypoints.cli.copies import catch_up
@@ -25,6 +27,16 @@ def copy(booked: Books, monkeypatch) -> Path:
 
 def exported(books: Books) -> str:
     return books.run("checkpoints", "export").out
+
+
+def test_taking_one_prints_its_line_and_adds_it_to_the_copy(booked, copy):
+    ran = booked.at(hour("13:20"), "checkpoints", "take")
+
+    assert ran.out == booked.run("checkpoints", "export", "--after", "4").out
+    assert copy.read_text().splitlines()[4:] == [ran.out.strip()]
+    one = checkpoint_of(json.loads(ran.out))
+    assert (one.checkpoint.number, one.checkpoint.moved, one.moved) == (5, 0, ())
+    assert {f.name for f in fields(one.checkpoint)} < set(json.loads(ran.out))
 
 
 def test_a_copy_that_is_named_late_gets_all_that_there_is(booked, copy):

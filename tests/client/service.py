@@ -104,7 +104,7 @@ class FakeService:
             "https://tallystick.example.com",
             "tally_test_secret",
             spool=spool,
-            transport=self.connect,
+            transport=more.pop("transport", self.connect),
             limits=replace(limits),
             **more,
         )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tallystick.client import Limits
+from tallystick.client.buffer import Buffer
 from tallystick.client.spool import REJECTED, Spool
 from tests.client.service import (
     CUT,
@@ -239,6 +240,83 @@ def test_an_event_after_the_end_is_counted_as_lost(spool, caplog):
 
     assert client.stats.dropped == 1
     assert "LOST" in caplog.text
+
+
+def test_an_event_that_comes_in_the_middle_of_the_end_is_kept_or_counted_as_lost(
+    spool, monkeypatch, caplog
+):
+    """It is recorded by one thread while another closes, or by who was interrupted to close."""
+    service = FakeService()
+    client, append = service.client(spool), Buffer.append
+
+    def late(self, line):
+        monkeypatch.setattr(Buffer, "append", append)
+        assert client.close(PATIENCE)
+        return append(self, line)
+
+    client.record("acme", "tokens", key="early")
+    monkeypatch.setattr(Buffer, "append", late)
+    with caplog.at_level(logging.ERROR, "tallystick.client"):
+        client.record("acme", "tokens", key="late")
+
+    assert (client.stats.waiting, client.stats.dropped) == (0, 1)
+    assert set(service.counted) == {"early"}
+    assert "LOST" in caplog.text
+
+
+def test_the_end_waits_for_the_threads_that_somebody_is_starting(spool):
+    service, go_on = FakeService(), threading.Event()
+
+    def connect():
+        assert go_on.wait(PATIENCE)
+        return service.answer
+
+    client = service.client(spool, transport=connect)
+    recording = threading.Thread(target=client.record, args=("acme", "tokens"))
+    recording.start()
+    until(client._live._starting.locked)
+    told: list[bool] = []
+    closing = threading.Thread(target=lambda: told.append(client.close(PATIENCE)))
+    closing.start()
+    closing.join(0.1)  # long enough for an end that waits for nobody
+    assert told == []
+    go_on.set()
+    closing.join(PATIENCE)
+    recording.join(PATIENCE)
+
+    assert told == [True]
+    assert len(service.counted) == 1
+    assert not any(thread.is_alive() for thread in client._live._threads)
+
+
+def test_a_signal_that_interrupts_a_look_at_the_numbers_may_record():
+    client = FakeService().client()
+    client.close(PATIENCE)
+
+    def interrupted():
+        with client._live.traffic.counts._lock:
+            client.record("acme", "tokens")
+
+    looking = threading.Thread(target=interrupted, daemon=True)
+    looking.start()
+    looking.join(PATIENCE)
+
+    assert not looking.is_alive()
+    assert client.stats.dropped == 1
+
+
+def test_a_sender_that_a_bug_has_ended_still_gives_the_spool_back(tmp_path, monkeypatch):
+    service, hooked = FakeService(ZeroDivisionError("a bug")), []
+    monkeypatch.setattr("threading.excepthook", hooked.append)
+    client = service.client(tmp_path)
+    key = client.record("acme", "tokens")
+    until(lambda: hooked)
+
+    client.close(PATIENCE)
+
+    with service.client(tmp_path) as heir:
+        heir.flush(0)
+        until(lambda: set(service.counted) == {key})
 
 
 def test_a_process_that_gets_no_thread_keeps_its_events_in_the_spool(tmp_path, monkeypatch, caplog):

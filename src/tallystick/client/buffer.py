@@ -30,6 +30,7 @@ class Buffer:
         self._bytes = 0
         self._changed = threading.Condition(threading.RLock())
         self._is_direct = is_direct
+        self._is_closed = False
         self.accepted = 0
         self.dropped = 0
         self.refused = 0
@@ -37,16 +38,21 @@ class Buffer:
         self._refusals: deque[str] = deque(maxlen=REFUSALS_KEPT)
 
     def append(self, line: bytes) -> bool:
-        """Take the line; False, and one more dropped, where memory is full."""
+        """Take the line; False, and one more dropped, where memory is full or `close` came."""
         size = len(line) + LINE_OVERHEAD
         with self._changed:
-            if self._bytes + size > self._bytes_max:
+            if self._is_closed or self._bytes + size > self._bytes_max:
                 self.dropped += 1
                 return False
             self._lines.append(line)
             self._bytes += size
             self.accepted += 1
             return True
+
+    def close(self) -> None:
+        """Take nothing from now on: whoever empties the buffer after this leaves nobody behind."""
+        with self._changed:
+            self._is_closed = True
 
     def refuse(self, reason: str) -> None:
         """Count a call whose arguments are no event; the reason is told by a thread of ours."""

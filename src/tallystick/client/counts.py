@@ -52,10 +52,13 @@ class Stats:
 
 
 class Counts:
-    """The running numbers, by the names of Stats. Safe between threads; no I/O."""
+    """The running numbers, by the names of Stats. Safe between threads; no I/O.
+
+    A thread that holds the lock may take it again: a signal that interrupts it may record.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._numbers: dict[str, int] = {}
         self._last_failure = ""
 

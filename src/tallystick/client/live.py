@@ -58,7 +58,7 @@ class Live:
 
     def take(self, line: bytes) -> None:
         """Put the event into memory and see to it that somebody is there to send it."""
-        if self.traffic.is_closing or not self.traffic.buffer.append(line):
+        if not self.traffic.buffer.append(line):
             self._tell_loss()
             return
         self._inbox.poke()
@@ -73,7 +73,6 @@ class Live:
 
     def _tell_loss(self) -> None:
         if self.traffic.is_closing:
-            self.traffic.counts.add(dropped=1)
             self.tell()
         else:
             self.traffic.sender.poke()
@@ -113,12 +112,14 @@ class Live:
             self._runs = self._made_runs()
             self._threads = [threading.Thread() for _ in self._runs]
         self._is_running = True
+        # Said before the writer runs: the sender might end before it has begun.
+        self.traffic.is_written = self.traffic.spool is None
         for index, run in enumerate(self._runs):
             if not self._threads[index].is_alive():
                 name = f"tallystick-{run.__qualname__.partition('.')[0].lower()}"
                 thread = threading.Thread(target=self._run, args=(run,), name=name, daemon=True)
-                thread.start()
                 self._threads[index] = thread
+                thread.start()
 
     def _made_runs(self) -> list[Callable[[], None]]:
         means, traffic = self._means, self.traffic
@@ -131,7 +132,6 @@ class Live:
             tell=self.tell,
         )
         if traffic.spool is None:
-            traffic.is_written = True
             return [sender.run]
         return [sender.run, Writer(traffic, traffic.spool).run]
 
@@ -157,19 +157,29 @@ class Live:
         if not self.traffic.is_closing:
             if self.traffic.buffer:
                 self.start()
-            self.traffic.ends_at = ends_at
-            if not any(thread.is_alive() for thread in self._threads[1:]):
-                self.traffic.is_written = True
-            self.traffic.writer.put(Signal.CLOSE)
-            self.traffic.sender.put(Signal.CLOSE)
+            self._begin_end(ends_at)
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, ends_at - time.monotonic()) + GRACE_SECONDS)
         if any(thread.is_alive() for thread in self._threads):
             self._notices.left(self.traffic.buffer.waiting, self._means.spool)
-        elif self._sender and self.traffic.buffer:
+        elif self._sender and not self._sender.is_ended:
             self._sender.end()
         return self.stats().waiting == 0 and not self.traffic.is_lossy
+
+    def _begin_end(self, ends_at: float) -> None:
+        """Not while somebody starts the threads: some would begin after the end. The wait is
+        bounded, since that may be who was interrupted by a signal to call `close`."""
+        seconds = max(0.0, ends_at - time.monotonic()) + GRACE_SECONDS
+        is_free = self._starting.acquire(timeout=seconds)
+        self.traffic.buffer.close()
+        self.traffic.ends_at = ends_at
+        if not any(thread.is_alive() for thread in self._threads[1:]):
+            self.traffic.is_written = True
+        self.traffic.writer.put(Signal.CLOSE)
+        self.traffic.sender.put(Signal.CLOSE)
+        if is_free:
+            self._starting.release()
 
     def forget(self) -> None:
         """In a forked child: let go of what belongs to the parent."""

@@ -76,6 +76,7 @@ class Sender:
         self._is_heirs_turn = False
         self._is_urgent = False
         self._adopt_at = 0.0
+        self.is_ended = False
 
     def run(self) -> None:
         """Until `close`, and then until all is sent or its time is over."""
@@ -313,7 +314,8 @@ class Sender:
 
     def end(self) -> None:
         """What is only in memory goes to the spool, or is counted as lost. Also for a client that
-        was never given a thread."""
+        was never given a thread, or whose thread a bug has ended."""
+        self.is_ended = True
         traffic = self._traffic
         traffic.buffer.hand_to_sender()
         rest = self._held_in_memory()

@@ -26,8 +26,7 @@ class Writer:
         self._is_refused = False
 
     def run(self) -> None:
-        """Until `close`, and then once more."""
-        self._traffic.is_written = False
+        """Until `close`, and then once more. Whoever starts it says before that it is not done."""
         try:
             self._write_on()
             self._retry_at = 0
