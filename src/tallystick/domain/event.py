@@ -16,20 +16,17 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
-from tallystick.domain.quantity import ONE
+from tallystick.domain.mint import mint
+from tallystick.domain.quantity import ONE, format_quantity, is_ordinary
 
 KEY_LENGTH_MAX: Final = 512
 
 _FAR_DIGITS: Final = 60
 _FAR: Final = 10 ** (_FAR_DIGITS - 1)
 _LENGTH: Final = re.compile(r"([0-9]{1,9}):")
-_TEXT: Final = frozenset({str})
-_SIMPLE: Final = frozenset({str, int, bool, type(None)})
 _DECODER: Final = json.JSONDecoder(parse_float=Decimal)
 _quoted: Final = json.encoder.encode_basestring
 """What json.dumps does with a text where it need not be ASCII, without its detours."""
-
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class Receipt(StrEnum):
@@ -66,6 +63,10 @@ class Event:
         return _parsed(self.properties)
 
 
+new_event: Final = mint(Event)
+"""All fields in their order: for one report among thousands."""
+
+
 @lru_cache(maxsize=1024)
 def _parsed(properties: str) -> dict[str, object]:
     parsed = _DECODER.decode(properties)
@@ -80,7 +81,7 @@ def key_of(*parts: str) -> str:
     """
     if len(parts) == 1 and not _is_list_of_parts(parts[0]):
         return parts[0]
-    return "".join(f"{len(part)}:{part}" for part in parts)
+    return "".join([f"{len(part)}:{part}" for part in parts])
 
 
 def _is_list_of_parts(text: str) -> bool:
@@ -95,7 +96,35 @@ def _is_list_of_parts(text: str) -> bool:
 
 def fingerprint_of(sent: Mapping[str, object]) -> str:
     """The hash of what was sent: 32 hex digits of SHA-256 over its canonical JSON."""
-    return hashlib.sha256(canonical_json(sent).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return _digest(canonical_json(sent))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def fingerprint_of_report(
+    code: str,
+    *,
+    quantity: Decimal | None,
+    occurred_at: int | None,
+    properties: str,
+    voids: str | None,
+) -> str:
+    """The fingerprint of a report that sent these; None and '{}' stand for what it did not send.
+
+    What `fingerprint_of` makes of the same fields, for a third of the time: their order is known.
+    """
+    text = f'{{"code":{_quoted(code)}'
+    if occurred_at is not None:
+        text += f',"occurred_at":{occurred_at}'
+    if properties != "{}":
+        text += f',"properties":{_quoted(properties)}'
+    if quantity is not None:
+        text += f',"quantity":"{format_quantity(quantity)}"'
+    if voids is not None:
+        text += f',"voids":{_quoted(voids)}'
+    return _digest(text + "}")
 
 
 def canonical_json(value: object) -> str:
@@ -106,33 +135,31 @@ def canonical_json(value: object) -> str:
     if isinstance(value, str):
         return _quoted(value)
     if value is None or isinstance(value, bool):
-        return json.dumps(value)
+        return "null" if value is None else "true" if value else "false"
     if isinstance(value, int):
         return str(value) if -_FAR < value < _FAR else _decimal_text(Decimal(value))
     if isinstance(value, Decimal):
         return _decimal_text(value)
-    if type(value) is dict and _is_simple(value):
-        return _ENCODER.encode(value)  # the same text, several times as fast
-    if isinstance(value, Mapping):
-        pairs = sorted(((str(k), v) for k, v in value.items()), key=itemgetter(0))
-        members = (f"{_quoted(k)}:{canonical_json(v)}" for k, v in pairs)
-        return "{" + ",".join(members) + "}"
+    if type(value) is dict or isinstance(value, Mapping):
+        return _object_text(value)
     if isinstance(value, list | tuple):
-        return "[" + ",".join(canonical_json(inner) for inner in value) + "]"
+        return "[" + ",".join([canonical_json(inner) for inner in value]) + "]"
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
-def _is_simple(value: dict[object, object]) -> bool:
-    """Whether the standard encoder makes the canonical text: text keys, nothing nested or long."""
-    kinds = set(map(type, value.values()))
-    if not (_SIMPLE.issuperset(kinds) and _TEXT.issuperset(map(type, value))):
-        return False
-    numbers = [v for v in value.values() if isinstance(v, int)] if int in kinds else ()
-    return all(-_FAR < number < _FAR for number in numbers)
+def _object_text(value: Mapping[object, object]) -> str:
+    pairs = sorted([(str(k), v) for k, v in value.items()], key=itemgetter(0))
+    # Most members are texts, and need no look at what else they could be.
+    members = [
+        f"{_quoted(k)}:{_quoted(v) if type(v) is str else canonical_json(v)}" for k, v in pairs
+    ]
+    return "{" + ",".join(members) + "}"
 
 
 def _decimal_text(value: Decimal) -> str:
     """Every digit, no trailing zeros: fixed point, or digits and exponent where that is far."""
+    if is_ordinary(value):
+        return str(value)
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         raise TypeError("NaN and infinity have no canonical form")

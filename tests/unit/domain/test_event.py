@@ -1,13 +1,24 @@
 """What identifies an event: canonical text, fingerprint and key."""
 
 import json
+from dataclasses import FrozenInstanceError, fields
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.domain.event import canonical_json, fingerprint_of, key_of
+from tallystick.domain.event import (
+    Event,
+    canonical_json,
+    fingerprint_of,
+    fingerprint_of_report,
+    key_of,
+    new_event,
+)
+from tallystick.domain.mint import mint
+from tallystick.domain.quantity import format_quantity
+from tallystick.domain.window import Window
 from tallystick.testing.factories import event
 
 SCALARS = st.one_of(
@@ -24,6 +35,17 @@ VALUES = st.recursive(
     ),
     max_leaves=12,
 )
+REPORTED = st.fixed_dictionaries(
+    {"code": st.text(max_size=9)},
+    optional={
+        "quantity": st.decimals(min_value=-(10**14), max_value=10**14, places=6),
+        "occurred_at": st.integers(-(10**17), 10**18),
+        "properties": st.dictionaries(st.text(max_size=5), SCALARS, min_size=1, max_size=3),
+        "voids": st.text(max_size=9),
+    },
+)
+"""What a report may send, by the names in its fingerprint."""
+
 PARTS = st.lists(st.text("ab1:2", max_size=6), min_size=1, max_size=4)
 
 
@@ -118,3 +140,32 @@ def test_attributes_keep_numbers_exact():
 
     assert attributes == {"n": Decimal("0.1"), "deep": {"a": [1]}}
     assert isinstance(attributes["n"], Decimal)
+
+
+@given(REPORTED)
+def test_the_fingerprint_of_a_report_is_that_of_what_it_sent(sent):
+    found = dict.fromkeys(("quantity", "occurred_at", "voids")) | sent
+    found["properties"] = canonical_json(sent.get("properties", {}))
+    recipe = {name: found[name] for name in sent}
+    if "quantity" in recipe:
+        recipe["quantity"] = format_quantity(recipe["quantity"])
+
+    assert fingerprint_of_report(**found) == fingerprint_of(recipe)
+
+
+def test_a_minted_event_is_as_good_as_any():
+    usual = event(properties={"region": "eu"})
+
+    minted = new_event(*(getattr(usual, each.name) for each in fields(Event)))
+
+    assert (minted, hash(minted), repr(minted)) == (usual, hash(usual), repr(usual))
+    assert type(minted) is Event
+    with pytest.raises(FrozenInstanceError):
+        minted.key = "another"
+    with pytest.raises(TypeError):
+        new_event("acme", "a key", "and nothing else")
+
+
+def test_what_looks_at_its_fields_when_it_is_made_is_not_minted():
+    with pytest.raises(TypeError, match="Window looks at its fields"):
+        mint(Window)
