@@ -11,11 +11,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Receipt
-from tallystick.domain.meter import Aggregation
 from tallystick.ports import Appended
 from tallystick.stores.dynamodb import DynamoStore
 from tallystick.testing.contract.steps import content, count, find, next_of, report, seal, value
-from tallystick.testing.factories import ELEVEN, TEN, aggregate_key, event, mapping, meter, override
+from tallystick.testing.factories import ELEVEN, TEN, aggregate_key, event, mapping, override
 from tests.aws.conftest import client_of
 
 pytestmark = pytest.mark.aws
@@ -206,10 +205,3 @@ def test_known_events_are_named_all_at_once(store: DynamoStore, client: Unsteady
 
     assert receipts == {Receipt.DUPLICATE: 60, Receipt.RECORDED: 1}
     assert client.asked["transact_write_items"] == 2
-
-
-def test_an_event_of_too_many_meters_is_refused_with_what_to_do(store: DynamoStore):
-    meters = tuple(meter(f"m{number}", Aggregation.COUNT) for number in range(60))
-
-    with pytest.raises(StoreUnavailable, match="fewer meters"):
-        report(store, event("e1"), meters=meters)

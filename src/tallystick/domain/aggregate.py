@@ -8,12 +8,18 @@ free: any order of the same contributions gives the same Tally.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Final
 
+from tallystick.domain.errors import FieldError, InvalidReport
 from tallystick.domain.event import Event
 from tallystick.domain.meter import Aggregation, Closed, Meter, Span, first_sealed_at, measured
 from tallystick.domain.quantity import ONE, ZERO, add, quotient, subtract
 from tallystick.domain.tenant import Calendar
 from tallystick.domain.window import Window
+
+AGGREGATES_MAX: Final = 28
+"""In so many Aggregates one event may count: with all that follows (its members, its dimension
+sets, what a void takes out of them) it is one write, and no store's write is without an end."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,7 +119,17 @@ def contributions(
                 event_key=event.key,
             )
             found.append(added)
+    if len(found) > AGGREGATES_MAX:
+        raise _too_many(len(found), event)
     return tuple(found)
+
+
+def _too_many(number: int, event: Event) -> InvalidReport:
+    detail = (
+        f"it would count in {number} aggregates, and {AGGREGATES_MAX} is the most: let fewer meters"
+        f" or dimensions read the code {event.code!r}, then replay"
+    )
+    return InvalidReport(FieldError(pointer="/code", code="too_many_aggregates", detail=detail))
 
 
 def started(contribution: Contribution) -> Aggregate:

@@ -30,6 +30,7 @@ OTHER: Final = '{"other":true}'
 """The group of what came after the last dimension set that is kept apart."""
 
 GROUPS_MAX: Final = 1_000
+GROUP_LENGTH_MAX: Final = 1_024
 MEMBER_LENGTH_MAX: Final = 255
 
 
@@ -156,11 +157,17 @@ class Meter:
         return tenant.day_at(at) if self.span is Span.DAY else tenant.period_at(at)
 
     def groups(self, event: Event) -> tuple[str, ...]:
-        """The whole, and the event's dimension set where the meter has dimensions."""
+        """The whole, and the event's dimension set where the meter has dimensions.
+
+        Raises InvalidReport where the set is too long to name anything.
+        """
         if not self.dimensions:
             return (WHOLE,)
         found = ((d, value_at(event, d)) for d in self.dimensions)
-        return (WHOLE, group_of({d: None if v is None else scalar_text(v) for d, v in found}))
+        group = group_of({d: None if v is None else scalar_text(v) for d, v in found})
+        if len(group) > GROUP_LENGTH_MAX:
+            raise _too_long(self, len(group))
+        return (WHOLE, group)
 
 
 def in_force(versions: tuple[Meter, ...], period: Window) -> Meter:
@@ -253,6 +260,14 @@ def _member(meter: Meter, found: object) -> str:
     if not member or len(member) > MEMBER_LENGTH_MAX:
         raise _unmeasured(meter, "invalid_value", f"must have 1 to {MEMBER_LENGTH_MAX} characters")
     return member
+
+
+def _too_long(meter: Meter, length: int) -> InvalidReport:
+    detail = (
+        f"meter {meter.id!r}: the dimensions {', '.join(meter.dimensions)} and their values have"
+        f" {length} characters together; at most {GROUP_LENGTH_MAX}"
+    )
+    return InvalidReport(FieldError(pointer="/properties", code="too_long", detail=detail))
 
 
 def _unmeasured(meter: Meter, code: str, detail: str) -> InvalidReport:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.domain.aggregate import (
+    AGGREGATES_MAX,
     EMPTY,
     Contribution,
     Tally,
@@ -164,3 +165,12 @@ def test_an_aggregate_without_events_is_worth_nothing(aggregation):
     empty = started(contribution(aggregation, Decimal(5), "e1"))
 
     assert (empty.value, empty.position, empty.sealed) == (0, 0, False)
+
+
+def test_an_event_counts_in_a_limited_number_of_aggregates():
+    meters = [meter(f"m{number}", dimensions=("region",)) for number in range(AGGREGATES_MAX // 2)]
+
+    assert len(contributions(event(), tenant(), meters)) == AGGREGATES_MAX
+    with pytest.raises(InvalidReport, match="it would count in 29 aggregates, and 28") as refused:
+        contributions(event(), tenant(), [*meters, meter()])
+    assert [error.code for error in refused.value.errors] == ["too_many_aggregates"]

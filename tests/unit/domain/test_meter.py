@@ -7,6 +7,7 @@ import pytest
 from tallystick.domain.errors import InvalidReport, InvalidSetting
 from tallystick.domain.instant import EARLIEST, HOUR, parse_instant
 from tallystick.domain.meter import (
+    GROUP_LENGTH_MAX,
     OTHER,
     WHOLE,
     Aggregation,
@@ -218,3 +219,12 @@ def test_windows_are_as_long_as_the_span():
 def test_a_meter_has_limits(many):
     with pytest.raises(InvalidSetting, match="8 dimensions and 32 filters"):
         Meter(id="m", code="c", **many)
+
+
+def test_dimensions_with_values_that_are_too_long_are_refused():
+    by_region = meter(dimensions=("region",))
+    fits = event(properties={"region": "e" * (GROUP_LENGTH_MAX - len('{"region":""}'))})
+
+    assert len(by_region.groups(fits)[1]) == GROUP_LENGTH_MAX
+    with pytest.raises(InvalidReport, match="dimensions region and their values have 1037"):
+        by_region.groups(event(properties={"region": "e" * GROUP_LENGTH_MAX}))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution
 from tallystick.domain.event import Event
@@ -19,10 +19,15 @@ from tallystick.stores.dynamodb.layout import (
     joined,
     spread,
 )
-from tallystick.stores.dynamodb.packing import packed, row, unpacked
+from tallystick.stores.dynamodb.packing import packed, packed_bytes_max, row, unpacked
 from tallystick.stores.dynamodb.table import Attribute, Item
 
 AGGREGATES = "aggregate"
+EVENT_BYTES: Final = 4_096
+"""More than an event takes beside its own texts: keys, times, the void that named it."""
+
+CONTRIBUTION_BYTES: Final = 256
+"""More than a contribution takes beside its texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,19 @@ def stored_item(stored: Stored) -> dict[str, Attribute]:
         item["added"] = packed([_contribution_row(each) for each in stored.contributions])
         item["log"] = stored.log
     return item
+
+
+def stored_bytes_max(stored: Stored) -> int:
+    """No fewer bytes than the item takes."""
+    added = sum(
+        CONTRIBUTION_BYTES + packed_bytes_max(c.key.meter, c.key.group, c.member)
+        for c in stored.contributions
+    )
+    event = stored.event
+    if event is None:
+        return EVENT_BYTES
+    told = packed_bytes_max(event.tenant, event.key, event.code, event.properties)
+    return EVENT_BYTES + told + added
 
 
 def stored_expectation(stored: Stored) -> dict[str, Attribute | None]:

@@ -29,6 +29,7 @@
     keys MAKER                         NUMBER                      who made which keys
     token-expiries                     EXPIRY ID                   when tokens end
     letter DIGEST                      letter                      a dead letter
+                                       part NUMBER                 a part of a long one
     letters                            NUMBER                      their order
     checkpoints                        NUMBER                      a checkpoint
     moved HASH                         TENANT METER                an end that moved by it

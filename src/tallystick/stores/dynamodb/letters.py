@@ -1,6 +1,11 @@
-"""Dead letters: each by its id, and their order by a number that a counter gave."""
+"""Dead letters: each by its id, and their order by a number that a counter gave.
+
+What a letter says never changes. What is longer than an item can hold lies beside it in parts,
+which are written first: those that a crash left are written again as they were.
+"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from tallystick.domain.dead_letter import DeadLetter
@@ -8,11 +13,13 @@ from tallystick.ports import PAGE, Page
 from tallystick.stores.dynamodb.layout import SORT, Place, digest_of, joined
 from tallystick.stores.dynamodb.listing import Ranked, page_of, place_after
 from tallystick.stores.dynamodb.packing import packed, unpacked
-from tallystick.stores.dynamodb.table import Attribute, Refused, Table, Write
+from tallystick.stores.dynamodb.table import Attribute, Item, Refused, Table, Write, place_of
 
 ORDER = joined("letters")
 COUNTER: Place = (joined("counter"), joined("letters"))
 READ_AT_ONCE = 100
+PART_BYTES = 256 * 1024
+"""An item holds 400 KB."""
 
 
 class Letters:
@@ -28,20 +35,11 @@ class Letters:
         fresh = {letter.id: letter for letter in letters if _place(letter.id) not in known}
         first = self._table.counted(COUNTER, len(fresh)) - len(fresh) if fresh else 0
         for number, letter in enumerate(fresh.values(), start=first + 1):
-            order = (ORDER, joined(number))
-            try:
-                self._table.write(
-                    [
-                        Write(
-                            place=_place(letter.id),
-                            put={"letter": packed(letter), "number": number},
-                            expect={"number": None},
-                        ),
-                        Write(place=order, put={"id": letter.id}),
-                    ]
-                )
-            except Refused:
-                continue  # somebody else has kept it meanwhile
+            told = {**self._told(letter), "number": number}
+            stored = Write(place=_place(letter.id), put=told, expect={"number": None})
+            order = Write(place=(ORDER, joined(number)), put={"id": letter.id})
+            with suppress(Refused):  # somebody else has kept it meanwhile
+                self._table.write([stored, order])
 
     def list(
         self,
@@ -68,12 +66,9 @@ class Letters:
         item = self._table.get(place)
         if item is None or "taken" in item:
             return False
-        taken = replace(
-            unpacked(item["letter"], DeadLetter), replayed_at=now, replayed_as=replayed_as
-        )
-        changed: dict[str, Attribute] = {"letter": packed(taken), "taken": now}
+        taken: dict[str, Attribute] = {"taken": now, "taken_as": replayed_as}
         try:
-            self._table.write([Write(place=place, sets=changed, expect={"taken": None})])
+            self._table.write([Write(place=place, sets=taken, expect={"taken": None})])
         except Refused:
             return False
         return True
@@ -91,7 +86,36 @@ class Letters:
     def _read(self, waiting: Sequence[tuple[str, Place]]) -> Ranked[DeadLetter]:
         found = self._table.get_all([place for _, place in waiting])
         for number, place in waiting:
-            yield (number,), unpacked(found[place]["letter"], DeadLetter)
+            yield (number,), self._letter(found[place])
+
+    def _told(self, letter: DeadLetter) -> dict[str, Attribute]:
+        """What its item says of it, after what does not fit in there was written."""
+        text = packed(letter)
+        whole = text.encode()
+        if len(whole) <= PART_BYTES:
+            return {"letter": text}
+        parts = [whole[i : i + PART_BYTES] for i in range(0, len(whole), PART_BYTES)]
+        for number, part in enumerate(parts):
+            self._table.put(Write(place=_part(_place(letter.id), number), put={"part": part}))
+        return {"parts": len(parts)}
+
+    def _letter(self, item: Item) -> DeadLetter:
+        letter = unpacked(self._text(item), DeadLetter)
+        if "taken" not in item:
+            return letter
+        return replace(letter, replayed_at=int(item["taken"]), replayed_as=str(item["taken_as"]))
+
+    def _text(self, item: Item) -> str:
+        if "letter" in item:
+            return str(item["letter"])
+        places = [_part(place_of(item), number) for number in range(int(item["parts"]))]
+        found = self._table.get_all(places)
+        parts = (found[place]["part"] for place in places)
+        return b"".join(part for part in parts if isinstance(part, bytes)).decode()
+
+
+def _part(place: Place, number: int) -> Place:
+    return (place[0], joined("part", number))
 
 
 def _place(letter_id: str) -> Place:

@@ -1,7 +1,7 @@
 """Values of the domain as JSON text, and back. Numbers that are quantities travel as text.
 
-What comes back is equal to what was packed: exact decimals, tuples, enumerations. JSON in ASCII
-keeps every character that a report can hold, half a surrogate pair included.
+What comes back is equal to what was packed: exact decimals, tuples, enumerations. Half a surrogate
+pair has no bytes in UTF-8: a text that holds one is kept as JSON in ASCII, which is longer.
 """
 
 import json
@@ -15,7 +15,20 @@ T = TypeVar("T")
 
 
 def packed(value: object) -> str:
-    return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+    told = msgspec.to_builtins(value)
+    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(told, separators=(",", ":"))
+    return text
+
+
+def packed_bytes_max(*texts: str) -> int:
+    """No fewer bytes than the texts take when they are packed: each character's, and an escape."""
+    return sum(len(text) * (2 if text.isascii() else 8) for text in texts)
 
 
 def unpacked(text: object, kind: type[T]) -> T:

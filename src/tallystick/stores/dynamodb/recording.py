@@ -48,6 +48,8 @@ REFUSALS_MAX: Final = 200
 """So often others may come first before a batch gives up. Each time, one of them got on."""
 
 EVENTS_AT_ONCE: Final = 96
+EVENT_BYTES_MAX: Final = 3_000_000
+"""A transaction holds 4 MB. One event alone takes a tenth of this at most."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,7 +114,8 @@ class Recorder:
             except TotalOverflow:
                 drafted.append(Recorded(Receipt.CONFLICT, refused=Reason.OVERFLOW))
                 continue
-            if draft.items > TRANSACTION_ITEMS_MAX and world.items:
+            is_full = draft.items > TRANSACTION_ITEMS_MAX or draft.event_bytes > EVENT_BYTES_MAX
+            if is_full and world.items:
                 break
             draft.accept()
             touched = draft.touched

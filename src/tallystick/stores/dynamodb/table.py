@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tallystick.domain.errors import StoreUnavailable
+from tallystick.domain.errors import InvariantViolated, StoreUnavailable
 from tallystick.stores.dynamodb.layout import DUE_AT, DUE_IN, DUE_INDEX, PARTITION, SORT, Place
 from tallystick.stores.dynamodb.pausing import Pausing
 
@@ -160,10 +160,8 @@ class Table:
         if not writes:
             return
         if len(writes) > TRANSACTION_ITEMS_MAX:
-            raise self._unavailable(
-                f"takes {TRANSACTION_ITEMS_MAX} items in a transaction, and this needs"
-                f" {len(writes)}: use fewer meters or dimensions for one event code"
-            )
+            # AGGREGATES_MAX and ALLOCATIONS_MAX keep every write below.
+            raise InvariantViolated(f"{len(writes)} items are too many for one transaction")
         told = [self._told(write) for write in writes]
         self._ask(self._client.transact_write_items, named=False, TransactItems=told)
 

@@ -21,7 +21,7 @@ from tallystick.domain.aggregate import (
 from tallystick.domain.event import Event
 from tallystick.domain.meter import GROUPS_MAX, OTHER, WHOLE, Aggregation
 from tallystick.ports import Change, Recording
-from tallystick.stores.dynamodb.event_rows import Stored
+from tallystick.stores.dynamodb.event_rows import Stored, stored_bytes_max
 from tallystick.stores.dynamodb.known import EventKey, GroupsKey, Known, MemberKey
 
 CHANGE_ITEMS: Final = 2
@@ -38,6 +38,8 @@ class World:
     changes: dict[AggregateKey, list[Change]] = field(default_factory=dict)
     members: dict[MemberKey, int] = field(default_factory=dict)
     groups: dict[GroupsKey, int] = field(default_factory=dict)
+    event_bytes: int = 0
+    """No fewer than the events take."""
 
     @property
     def items(self) -> int:
@@ -78,6 +80,11 @@ class Draft:
         own = len({*world.events, *self._events}) + len({*self._members}) + len({*self._groups})
         return own + CHANGE_ITEMS * len({*self._aggregates})
 
+    @property
+    def event_bytes(self) -> int:
+        """No fewer bytes than the events would take in the world's transaction."""
+        return self._world.event_bytes + sum(map(stored_bytes_max, self._events.values()))
+
     def count(self, recording: Recording) -> None:
         """Draft the event's effect. Raises TotalOverflow."""
         event = recording.event
@@ -95,6 +102,7 @@ class Draft:
     def accept(self) -> None:
         """Make it part of the world."""
         world = self._world
+        world.event_bytes = self.event_bytes
         world.events.update(self._events)
         world.aggregates.update(self._aggregates.maps[0])
         world.members.update(self._members.maps[0])

@@ -17,6 +17,7 @@ pytest.register_assert_rewrite(
             "steps",
             "accounted",
             "atomic",
+            "bounded",
             "catalogued",
             "checkpointed",
             "clean",
@@ -38,6 +39,7 @@ pytest.register_assert_rewrite(
 
 from tallystick.testing.contract.accounted import AccountedContract  # noqa: E402
 from tallystick.testing.contract.atomic import AtomicContract  # noqa: E402
+from tallystick.testing.contract.bounded import BoundedContract  # noqa: E402
 from tallystick.testing.contract.catalogued import CataloguedContract  # noqa: E402
 from tallystick.testing.contract.checkpointed import CheckpointedContract  # noqa: E402
 from tallystick.testing.contract.clean import CleanContract  # noqa: E402
@@ -60,6 +62,7 @@ __all__ = ["StoreContract"]
 class StoreContract(
     AccountedContract,
     AtomicContract,
+    BoundedContract,
     CataloguedContract,
     CheckpointedContract,
     CleanContract,
