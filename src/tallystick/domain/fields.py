@@ -11,7 +11,7 @@ from typing import Final
 from tallystick.domain.errors import FieldError
 from tallystick.domain.event import KEY_LENGTH_MAX, canonical_json
 from tallystick.domain.instant import DAY, EARLIEST, LATEST, parse_instant
-from tallystick.domain.quantity import QuantityError, parse_quantity
+from tallystick.domain.quantity import WHOLE_DIGITS_MAX, QuantityError, parse_quantity
 from tallystick.domain.tenant import NAME_LENGTH_MAX
 
 PROPERTIES_BYTES_MAX: Final = 64 * 1024
@@ -24,6 +24,7 @@ _MILLISECONDS_MIN: Final = 100_000_000_000
 _OLDEST: Final = EARLIEST + 400 * DAY
 """Room to compute a day and a billing period around any instant."""
 
+_WHOLE: Final = 10**WHOLE_DIGITS_MAX
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 
 
@@ -108,8 +109,10 @@ class Fields:
             return self.time(name)
         if found is None:
             return None
+        number: int | Decimal
         try:
-            number = parse_quantity(found)
+            # Nearly all are whole, and such a number is exact without being made a Decimal.
+            number = found if type(found) is int and 0 < found < _WHOLE else parse_quantity(found)
         except QuantityError:
             self.wrong(name, "invalid_time", f"must be {_epoch_of(unit)}; found {_sample(found)}")
             return None
@@ -136,7 +139,7 @@ class Fields:
     def canonical(self, leaving_out: str = "") -> str:
         """The object as canonical JSON, which is how an Event keeps its properties."""
         body = self.body
-        if not body:
+        if len(body) == (leaving_out in body):
             return "{}"
         if leaving_out in body:
             body = {k: v for k, v in body.items() if k != leaving_out}
@@ -146,7 +149,7 @@ class Fields:
             return "{}"
         try:
             text = canonical_json(body)
-            size = len(text.encode())
+            size = len(text) if text.isascii() else len(text.encode())
         except (TypeError, ValueError) as error:
             self.wrong("", "invalid", f"holds what JSON cannot keep exactly: {error}")
             return "{}"

@@ -13,10 +13,16 @@ from typing import Final
 
 from tallystick.domain.envelope import BILLING, DETAIL_TYPE
 from tallystick.domain.errors import FieldError, InvalidReport
-from tallystick.domain.event import KEY_LENGTH_MAX, Event, fingerprint_of, key_of
+from tallystick.domain.event import (
+    KEY_LENGTH_MAX,
+    Event,
+    fingerprint_of_report,
+    key_of,
+    new_event,
+)
 from tallystick.domain.fields import MILLISECOND, Fields
 from tallystick.domain.instant import SECOND
-from tallystick.domain.quantity import ONE, ZERO, format_quantity
+from tallystick.domain.quantity import ONE, ZERO
 
 _NATIVE: Final = frozenset({"TenantID", "ProductCode", "Quantity", "Timestamp", "EventID"})
 _PLAIN: Final = frozenset(
@@ -28,17 +34,20 @@ _INSIDE: Final = ("event", "detail")
 """Where a shape has the report within another object."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Sent:
-    """What was understood of a report so far; None and {} stand for what was not sent."""
+    """What was understood of a report so far; None and {} stand for what was not sent.
+
+    It is made for every report, and by place that takes half the time that names would.
+    """
 
     tenant: str = ""
     key: str = ""
     code: str = ""
     quantity: Decimal | None = None
     occurred_at: int | None = None
-    recorded_at: int | None = None
     properties: str = "{}"
+    recorded_at: int | None = None
     voids: str | None = None
 
     def occurred(self, received_at: int) -> int:
@@ -70,31 +79,26 @@ def parse_report(body: object, received_at: int, *, fallback_key: str = "") -> E
 
 def _event(sent: _Sent, received_at: int) -> Event:
     default = ONE if sent.voids is None else ZERO
-    return Event(
-        tenant=sent.tenant,
-        key=sent.key,
-        code=sent.code,
-        quantity=default if sent.quantity is None else sent.quantity,
-        occurred_at=sent.occurred(received_at),
-        received_at=received_at,
+    quantity = default if sent.quantity is None else sent.quantity
+    # Over what was sent: a quantity by its value, a time as its instant, properties canonical.
+    fingerprint = fingerprint_of_report(
+        sent.code,
+        quantity=sent.quantity,
+        occurred_at=sent.occurred_at,
         properties=sent.properties,
-        fingerprint=_fingerprint(sent),
         voids=sent.voids,
     )
-
-
-def _fingerprint(sent: _Sent) -> str:
-    """Over what was sent: a quantity by its value, a time as its instant, properties canonical."""
-    recipe: dict[str, object] = {"code": sent.code}
-    if sent.quantity is not None:
-        recipe["quantity"] = format_quantity(sent.quantity)
-    if sent.occurred_at is not None:
-        recipe["occurred_at"] = sent.occurred_at
-    if sent.properties != "{}":
-        recipe["properties"] = sent.properties
-    if sent.voids is not None:
-        recipe["voids"] = sent.voids
-    return fingerprint_of(recipe)
+    return new_event(
+        sent.tenant,
+        sent.key,
+        sent.code,
+        quantity,
+        sent.occurred(received_at),
+        received_at,
+        sent.properties,
+        fingerprint,
+        sent.voids,
+    )
 
 
 # ── The shapes ────────────────────────────────────────────────────────────────────────────────────
@@ -131,11 +135,11 @@ def _read_envelope(fields: Fields) -> _Sent:
 def _read_native(fields: Fields, fallback_key: str, *, names_code: bool = True) -> _Sent:
     fields.refuse_others(_NATIVE)
     return _Sent(
-        tenant=fields.name("TenantID"),
-        key=fields.key("EventID", fallback_key),
-        code=fields.name("ProductCode") if names_code else "",
-        quantity=fields.quantity("Quantity"),
-        occurred_at=fields.epoch("Timestamp", MILLISECOND),
+        fields.name("TenantID"),
+        fields.key("EventID", fallback_key),
+        fields.name("ProductCode") if names_code else "",
+        fields.quantity("Quantity"),
+        fields.epoch("Timestamp", MILLISECOND),
     )
 
 
@@ -150,24 +154,24 @@ def _read_cloud_event(fields: Fields) -> _Sent:
         fields.wrong("id", "too_long", f"and /source together exceed {KEY_LENGTH_MAX} characters")
     contents = fields.object("data")
     return _Sent(
-        tenant=fields.name("subject"),
-        key=key,
-        code=fields.name("type"),
-        quantity=contents.quantity("quantity"),
-        occurred_at=fields.time("time"),
-        properties=contents.canonical(leaving_out="quantity"),
+        fields.name("subject"),
+        key,
+        fields.name("type"),
+        contents.quantity("quantity"),
+        fields.time("time"),
+        contents.canonical(leaving_out="quantity"),
     )
 
 
 def _read_lago(fields: Fields) -> _Sent:
     properties = fields.object("properties")
     return _Sent(
-        tenant=fields.name("external_subscription_id"),
-        key=fields.key("transaction_id"),
-        code=fields.name("code"),
-        quantity=properties.quantity("quantity"),
-        occurred_at=fields.epoch("timestamp", SECOND),
-        properties=properties.canonical(leaving_out="quantity"),
+        fields.name("external_subscription_id"),
+        fields.key("transaction_id"),
+        fields.name("code"),
+        properties.quantity("quantity"),
+        fields.epoch("timestamp", SECOND),
+        properties.canonical(leaving_out="quantity"),
     )
 
 
@@ -177,16 +181,12 @@ def _read_plain(fields: Fields) -> _Sent:
     key = fields.key("key")
     if voids is not None:
         _check_void(fields, key, voids)
-    return _Sent(
-        tenant=fields.name("tenant"),
-        key=key,
-        code=fields.name("code") if voids is None or fields.body.get("code") else "",
-        quantity=fields.quantity("quantity"),
-        occurred_at=fields.time("occurred_at"),
-        recorded_at=fields.time("recorded_at"),
-        properties=fields.object("properties").canonical(),
-        voids=voids,
-    )
+    tenant = fields.name("tenant")
+    code = fields.name("code") if voids is None or fields.body.get("code") else ""
+    quantity, occurred_at = fields.quantity("quantity"), fields.time("occurred_at")
+    recorded_at = fields.time("recorded_at")
+    properties = fields.object("properties").canonical()
+    return _Sent(tenant, key, code, quantity, occurred_at, properties, recorded_at, voids)
 
 
 def _check_void(fields: Fields, key: str, voids: str) -> None:
