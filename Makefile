@@ -18,6 +18,7 @@ FUZZ ?=
 ROUNDS ?= 200
 TESTS ?= tests
 BIN := $(VENV)/bin
+AWS_TOOLS := build/aws-tools/.made build/aws-runtime/.made build/ministack/.made build/asl/.made
 
 # ------------------------------------------------------------------------------ use it
 
@@ -38,12 +39,28 @@ serve: $(VENV)/.runtime ## take usage over HTTP on this machine, into a store in
 test: $(VENV)/.dev ## run the tests (those marked slow, kill or browser excepted)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not aws and not browser and not slow and not kill" $(TESTS)
 
-test-aws: $(VENV)/.dev build/dynamodb-local ## hold the DynamoDB store to its promises (needs java and npm)
-	@$(BIN)/python -m pytest -n 2 -m aws tests/aws
+test-aws: $(VENV)/.demo $(VENV)/.dev build/dynamodb-local $(AWS_TOOLS) ## hold the DynamoDB store to its promises, deploy the stack into an emulator, bill a week (needs java and npm)
+	@$(BIN)/python -m pytest -n 2 -m aws --ignore tests/aws/stack tests/aws
+	@$(BIN)/python -m pytest -m aws tests/aws/stack
 
 build/dynamodb-local: scripts/dynamodb_local.py
 	@echo "Fetching DynamoDB Local, by hash."
 	@$(BIN)/python scripts/dynamodb_local.py $@
+	@touch $@
+
+# Each in a venv of its own, since what they need contradicts what the others need. The lists are
+# whole; pip is not to look further, since it takes no pin for a package that is asked with extras.
+build/%/.made: requirements/%.txt $(VENV)/.made
+	@echo "Installing $*, by hash."
+	@"$$(cat $(VENV)/.made)" -m venv --clear --without-pip build/$*
+	@PIP_USER=0 "$$(cat $(VENV)/.made)" -m pip --python build/$*/bin/python install -qq \
+		--disable-pip-version-check --no-input --no-deps $(LOCKED) -r $<
+	@touch $@
+
+build/asl/.made: requirements/asl/package.json requirements/asl/package-lock.json
+	@echo "Installing the state machines' linter, by hash."
+	@mkdir -p build/asl && cp requirements/asl/*.json build/asl
+	@cd build/asl && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 test-browser: $(VENV)/.dev ## drive the dashboard in Debian's Chromium; pictures in build/screenshots
@@ -93,6 +110,11 @@ lock: ## renew requirements/*.txt from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) --no-deps --group demo -o requirements/demo.txt
 	$(LOCK) --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
+	$(LOCK) --group functions -c requirements/dev.txt -o src/requirements.txt
+	$(LOCK) --group aws-tools -o requirements/aws-tools.txt
+	$(LOCK) --group aws-runtime -o requirements/aws-runtime.txt
+	$(LOCK) --group ministack -o requirements/ministack.txt
+	$(LOCK) --group bench -c requirements/dev.txt -o requirements/bench.txt
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | \
 		$(LOCK) - -o requirements/build.txt
 
@@ -157,6 +179,12 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 $(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
 	@echo "Installing what fuzzing needs, by hash."
 	@$(PIP_INSTALL) $(LOCKED) -r requirements/fuzz.txt
+	@touch $@
+
+# The benchmark's rival, and the profiler: make runs this for a venv that has nothing of ours.
+$(VENV)/.rival: $(VENV)/.made requirements/bench.txt
+	@echo "Installing the benchmark's rival, by hash."
+	@$(PIP_INSTALL) $(LOCKED) -r requirements/bench.txt
 	@touch $@
 
 # Published as source only, so it is built here, by the locked backend, without its dependencies.
