@@ -25,7 +25,7 @@ from bench.table.serving import Held, Server
 from bench.table.usage import Usage, key_of_number, opening, series_of
 
 INSTALL: Final = "apt-get install postgresql"
-VENV: Final = ROOT / "build" / "rival"
+VENV: Final = ROOT / "build" / "bench"
 PYTHON: Final = VENV / "bin" / "python"
 KEY: Final = "rival-key"
 ROWS_EACH: Final = 10_000

@@ -1,7 +1,4 @@
-"""The server stack with nothing behind it: reads the body, answers 204. What HTTP alone costs.
-
-python -m bench.table.noop PORT
-"""
+"""The server stack with nothing behind it: reads the body, answers 204. What HTTP alone costs."""
 
 import sys
 
