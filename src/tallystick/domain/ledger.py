@@ -7,7 +7,8 @@ numbers. So a late event, a void, a falling maximum and a rounding need no path 
 
 A quantity that cannot be sent yet is *held*: in the ledger, in no slot. It is *released* when a
 mapping covers it. A quantity whose slot takes no more is *moved* to another period by a pair of
-linked Entries (carry), where the meter says so.
+linked Entries (carry), where the meter says so; to a later slot of the same bill, where a slot
+takes one record only.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from tallystick.domain.event import canonical_json
 from tallystick.domain.mapping import CLOSED, Held
 from tallystick.domain.meter import Closed
 from tallystick.domain.quantity import ZERO, add, negated, rounded_whole, subtract
-from tallystick.domain.slot import Place, Route
+from tallystick.domain.slot import Mode, Place, Route
 from tallystick.domain.window import Window
 
 GENESIS: Final = "0" * 64
@@ -108,13 +109,15 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a series has in one slot: in all, and through this key alone. `takes_fractions` is said
-    by whoever knows the slot's route; a store does not."""
+    """What a series has in one slot: in all, and through this key alone. `takes_fractions`, and
+    `stays` (it may have been told for good, and cannot be lowered), are said by whoever knows the
+    slot's route; a store does not."""
 
     place: Place
     quantity: Decimal
     own: Decimal
     takes_fractions: bool = False
+    stays: bool = False
 
 
 def hash_of(entry: Entry) -> str:
@@ -165,7 +168,7 @@ def next_entries(
     if isinstance(place, Place) and route is not None and waiting:
         if not place.is_closed(now):
             return (_released(aggregate, book, place, route, holdings=holdings, now=now),)
-        carries = aggregate.closed is Closed.CARRY
+        carries = aggregate.closed is Closed.CARRY or goes_later(route, place, onward)
         if carries and isinstance(onward, Place) and not onward.is_closed(now):
             way = onward_route or route
             return _carried(aggregate, book, onward, way, holdings=holdings, now=now)
@@ -174,6 +177,15 @@ def next_entries(
         return ()
     reason = place.reason if isinstance(place, Held) else ""
     return (_entry(aggregate, book, now, delta=delta, held=reason),)
+
+
+def goes_later(route: Route | None, place: Place | Held, onward: Place | Held | None) -> bool:
+    """Whether what `place` no longer takes goes to `onward` whatever the meter says: one record per
+    slot leaves it no other way, and the bill is the same."""
+    if not isinstance(place, Place) or not isinstance(onward, Place):
+        return False
+    once = route is not None and route.mode is Mode.ONCE
+    return once and onward.slot != place.slot and onward.shares_bill(place)
 
 
 def _amounts(aggregate: Aggregate, book: Book) -> tuple[Decimal, Decimal]:
@@ -283,7 +295,7 @@ def _lowered(
             elsewhere = holding.place.slot.route != route.name
             if route.whole_numbers or (elsewhere and not holding.takes_fractions):
                 part = part.to_integral_value(ROUND_FLOOR)
-            if part <= 0 or holding.place.is_closed(now):
+            if part <= 0 or holding.stays or holding.place.is_closed(now):
                 continue
             taken[holding.place] = add(taken.get(holding.place, ZERO), part)
             excess = subtract(excess, part)
@@ -358,7 +370,9 @@ def carried_undelivered(
 ) -> tuple[Entry, ...]:
     """The linked pair that takes a quantity out of a slot that closed before it was delivered.
 
-    `undelivered` is what the slot, nothing in flight, holds of this key and the provider never got.
+    `undelivered` is what the slot, nothing in flight, holds of this key and the provider never got;
+    negative where the provider got more than the slot holds: the rest is given back to the slot,
+    and owed by the period that it goes to.
     `aggregate.period` is the one whose Entries put it there: an hour that a period's boundary cuts
     is one slot of two. `book` has that period's balance, and an Entry of the key to follow.
     """

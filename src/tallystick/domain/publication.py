@@ -7,7 +7,7 @@ Pending, ambiguous and accepted are *unsettled*; a slot has at most one unsettle
 `decide` says what to do next, `answered` what an answer changes; what a reading of the provider's
 total changes stands in `reading`. All are pure.
 Doubt is resolved by evidence: a resend under the same identifier while the provider remembers it,
-then only by readings of the provider's total.
+then only by readings of the provider's total; where nothing can be read, by a person.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from tallystick.domain.quantity import (
     significant_digits,
     subtract,
 )
-from tallystick.domain.slot import Mode, Place, Route, Slot, SlotKey
+from tallystick.domain.slot import Mode, Place, Reads, Route, Slot, SlotKey
 
 FAILURES_RESENT: Final = 2
 """So many 5xx answers under one identifier, and an absolute value is set anew instead."""
@@ -127,6 +127,8 @@ class Outcome(StrEnum):
     """What one attempt to send came to."""
 
     ACCEPTED = "accepted"
+    COUNTED = "counted"
+    """Recorded for good, and the provider says so: there is nothing to read back."""
     KNOWN = "known"
     """The provider has had this very identifier before; it says no more than that."""
     REFUSED = "refused"
@@ -163,6 +165,8 @@ class Step(StrEnum):
     WAIT = "wait"
     CLOSED = "closed"
     TOO_LONG = "too_long"
+    ASK = "ask"
+    """In doubt, and nothing can be read that would end it: a person decides."""
 
 
 def identifier_of(incarnation: str, slot: SlotKey, revision: int) -> str:
@@ -196,7 +200,9 @@ def intended(slot: Slot, route: Route, incarnation: str, limits: Limits, now: in
 
 
 def _to_send(slot: Slot, route: Route) -> Decimal:
-    if route.mode is Mode.ABSOLUTE:
+    if slot.is_spent(route):
+        raise InvariantViolated(f"{slot.key} has its one record, and takes no other")
+    if route.mode is not Mode.DELTA:
         return slot.total
     if slot.confirmed is None:
         raise InvariantViolated(f"what {slot.key} holds is unknown, so no difference can be sent")
@@ -221,12 +227,14 @@ def decide(
         return _decide_idle(slot, route, limits, now)
     if now < current.deadline or now < current.next_at:
         return Step.WAIT
-    if current.state is State.ACCEPTED:
-        return _decide_accepted(slot, current, route, limits, now)
     saved = route.mode is Mode.ABSOLUTE and current.failures >= FAILURES_RESENT
-    if _may_send(current, limits, now + ahead) and not saved:
-        return Step.SEND
-    return _supersede_or_read(current, route, limits, now)
+    if current.state is State.ACCEPTED:
+        step = _decide_accepted(slot, current, route, limits, now)
+    elif _may_send(current, limits, now + ahead) and not saved:
+        step = Step.SEND
+    else:
+        step = _supersede_or_read(current, route, limits, now)
+    return Step.ASK if step is Step.READ and route.reads is Reads.NOTHING else step
 
 
 def _decide_idle(slot: Slot, route: Route, limits: Limits, now: int) -> Step:
@@ -235,10 +243,14 @@ def _decide_idle(slot: Slot, route: Route, limits: Limits, now: int) -> Step:
     if slot.confirmed is None and now >= slot.place.closes_at:
         # Superseded, and closed before it was set again: only the provider knows what it holds.
         return Step.READ if now >= shown_for_good(slot.place, limits) else Step.WAIT
+    if slot.is_spent(route):
+        return Step.CLOSED
     longest = max(significant_digits(slot.total), significant_digits(_to_send(slot, route)))
     if longest > route.digits_max:
         return Step.TOO_LONG
-    return Step.CLOSED if now + limits.send_timeout >= slot.place.closes_at else Step.INTEND
+    if now + limits.send_timeout >= slot.place.closes_at:
+        return Step.CLOSED
+    return Step.WAIT if route.gathers(slot.key.start, now) else Step.INTEND
 
 
 def _may_send(current: Publication, limits: Limits, now: int) -> bool:
@@ -295,6 +307,8 @@ def answered(current: Publication, answer: Answer, limits: Limits, now: int) -> 
     """The record after an answer to its last attempt."""
     told = replace(current, answer=answer.detail, step=current.step + 1)
     match answer.outcome:
+        case Outcome.COUNTED:
+            return replace(told, state=State.CONFIRMED, settled_at=now, next_at=now, absent=None)
         case Outcome.ACCEPTED | Outcome.KNOWN:
             read_from = now + limits.confirm_after
             return replace(

@@ -28,6 +28,9 @@ class Mode(StrEnum):
     """The last value per slot stays: what is sent is the slot's whole total."""
     DELTA = "delta"
     """Values are added up: what is sent is the slot's total minus what is confirmed."""
+    ONCE = "once"
+    """One record per slot, for ever: what comes later goes to a later slot, and a fall lowers
+    nothing that was sent."""
 
 
 class Reads(StrEnum):
@@ -35,6 +38,8 @@ class Reads(StrEnum):
 
     HOUR = "hour"
     PERIOD = "period"
+    NOTHING = "nothing"
+    """No total is shown at all: an answer is the only evidence there will ever be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,8 @@ class Route:
 
     `hourly` slots are whole UTC hours; others are held apart by their second. `oldest` is how far
     back a timestamp may lie, `closes_after` how long after a period's end its bill still takes
-    usage (both in microseconds).
+    usage, `gathers_for` how long after its start a slot is sent at the earliest, so that what
+    belongs into its one record can meet there (all in microseconds).
     """
 
     name: str
@@ -54,11 +60,16 @@ class Route:
     oldest: int = 35 * DAY
     closes_after: int = HOUR
     reads: Reads = Reads.HOUR
+    gathers_for: int = 0
 
     @property
     def closes_with_period(self) -> bool:
         """Whether nothing is taken after the period's end: its last window is sealed early."""
         return self.closes_after == 0
+
+    def gathers(self, start: int, now: int) -> bool:
+        """Whether the slot that starts then is not sent yet."""
+        return now < start + self.gathers_for
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -116,6 +127,15 @@ class Place:
     def is_closed(self, now: int) -> bool:
         return now >= self.closes_at
 
+    def shares_bill(self, other: "Place") -> bool:
+        """Whether both are on one line of one bill, so that it is all the same to its reader which
+        of them a quantity is in."""
+        return self.period == other.period and _counted_at(self.slot) == _counted_at(other.slot)
+
+
+def _counted_at(key: SlotKey) -> tuple[str, str, str, str]:
+    return key.route, key.account, key.destination, key.counter
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
@@ -144,6 +164,10 @@ class Slot:
     def is_settled(self) -> bool:
         """Nothing in flight, and the provider is known to hold the total."""
         return self.unsettled is None and self.total == self.confirmed
+
+    def is_spent(self, route: Route) -> bool:
+        """Whether its one record was taken: it holds that for good."""
+        return route.mode is Mode.ONCE and self.unsettled is None and bool(self.confirmed)
 
 
 def place_for(

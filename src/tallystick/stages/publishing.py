@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from tallystick.domain.errors import PublisherUnavailable
@@ -55,6 +56,16 @@ OUTAGE_MIN: Final = 10
 
 REJECTIONS_SINCE: Final = 26 * HOUR
 
+STUCK: Final = MappingProxyType(
+    {
+        Step.CLOSED: "holds {0.confirmed} of {0.total}: the slot is closed",
+        Step.TOO_LONG: "holds {0.confirmed} of {0.total}: "
+        "the slot has more digits than the provider takes",
+        Step.ASK: "may hold {0.total} or not, and cannot be read: see publications settle",
+    }
+)
+"""The steps that nothing but a person, or a carry, follows; and what is said of the slot."""
+
 
 @dataclass(kw_only=True)
 class PublishSummary:
@@ -67,6 +78,7 @@ class PublishSummary:
     unread: str = ""
     denied: str = ""
     paused: bool = False
+    is_cut: bool = False
     failures_in_a_row: int = 0
 
     @property
@@ -102,11 +114,13 @@ class Publishing:
         *,
         patient: bool = True,
         partition: int | None = None,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> PublishSummary:
         """Take every slot that is due now (of one partition, where given) as far as it goes. Safe
         to run twice, also at once.
 
         What was refused is tried again when its time has come; at once, if this is not `patient`.
+        Nothing new is begun where it no longer `goes_on`; what is not reached stays due.
         """
         summary = PublishSummary()
         switches = self.store.catalog.switches()
@@ -115,7 +129,7 @@ class Publishing:
             return summary
         restored = switches.get(RESTORED)
         restored_at = parse_instant(restored) if restored else EARLIEST
-        orders = _Orders(self._stopped(switches), restored_at, patient, partition)
+        orders = _Orders(self._stopped(switches), restored_at, patient, partition, goes_on)
         for _ in range(ROUNDS_MAX):
             if not self._round(summary, orders, on_progress):
                 break
@@ -141,8 +155,12 @@ class Publishing:
             moved |= self._take(page.elements, summary, orders)
             on_progress(len(page.elements))
             cursor = page.cursor
-            if not cursor or summary.is_stopped:
-                return moved and not summary.is_stopped
+            if not cursor and not moved:
+                return False
+            if orders.are_off(summary):
+                return False
+            if not cursor:
+                return True
 
     def _take(self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders") -> bool:
         """One step for each slot of a page; whether any slot can go a further step now."""
@@ -158,17 +176,17 @@ class Publishing:
             if step is Step.INTEND and self._waits(one.slot, summary, orders.stopped):
                 continue
             steps[step].append(one)
-        for step in (Step.CLOSED, Step.TOO_LONG):
+        for step in STUCK:
             for one in steps[step]:
-                summary.stuck[str(one.slot.key)] = _why_stuck(one.slot, step)
+                summary.stuck[str(one.slot.key)] = STUCK[step].format(one.slot)
         summary.closed += [one.slot for one in steps[Step.CLOSED]]
         self.store.outbox.clear_due([one.slot for one in steps[Step.CLEAR]])
         summary.outcomes["cleared"] += len(steps[Step.CLEAR])
         read_on = self._read(steps[Step.READ], summary)
         set_anew = self._supersede(steps[Step.SUPERSEDE], now)
-        self._deliver(steps[Step.SEND], self._claim, summary)
+        self._deliver(steps[Step.SEND], self._claim, summary, orders)
         fresh = self._compared(steps[Step.INTEND], orders.restored_at, summary)
-        self._deliver(fresh, self._intend, summary)
+        self._deliver(fresh, self._intend, summary, orders)
         return read_on or set_anew or len(fresh) < len(steps[Step.INTEND])
 
     def _waits(self, slot: Slot, summary: PublishSummary, stopped: set[str]) -> bool:
@@ -200,10 +218,11 @@ class Publishing:
         due: Sequence[Due],
         secure: Callable[[Sequence[Due]], list[Publication]],
         summary: PublishSummary,
+        orders: "_Orders",
     ) -> None:
         """Store what is about to be sent, and send it, a chunk at a time."""
         for start in range(0, len(due), CHUNK):
-            if summary.is_stopped:
+            if orders.are_off(summary):
                 return
             self._send(secure(due[start : start + CHUNK]), summary)
 
@@ -357,20 +376,21 @@ class Publishing:
 @dataclass(frozen=True, slots=True)
 class _Orders:
     """What people and a restore said: who gets nothing new, what must be compared first, whether
-    what was refused waits for its time, and which partition is ours (None: all)."""
+    what was refused waits for its time, which partition is ours (None: all), and for how long."""
 
     stopped: set[str]
     restored_at: int
     patient: bool
     partition: int | None
+    goes_on: Callable[[], bool]
+
+    def are_off(self, summary: PublishSummary) -> bool:
+        """Whether nothing new is begun in this pass: the provider is away, or we are cut."""
+        summary.is_cut = summary.is_cut or not self.goes_on()
+        return summary.is_stopped or summary.is_cut
 
 
 def _day(slot: Slot) -> tuple[str, str, str, int]:
     """What one call can read at once: a counter's UTC day."""
     key = slot.key
     return key.route, key.destination, key.counter, key.start // DAY
-
-
-def _why_stuck(slot: Slot, step: Step) -> str:
-    why = "is closed" if step is Step.CLOSED else "has more digits than the provider takes"
-    return f"holds {slot.confirmed} of {slot.total}: the slot {why}"

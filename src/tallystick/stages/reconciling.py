@@ -17,7 +17,7 @@ from zlib import crc32
 
 from tallystick.domain.discrepancy import Comparison, Discrepancy, Kind
 from tallystick.domain.instant import DAY, EARLIEST, HOUR, LATEST, floor_hour
-from tallystick.domain.publication import Limits, State
+from tallystick.domain.publication import Limits, State, Step, decide
 from tallystick.domain.quantity import ZERO, add, equal_as_read
 from tallystick.domain.slot import Mode, Reads, Route, Slot, reading_group
 from tallystick.domain.statement import InvoiceLine
@@ -197,11 +197,14 @@ class Reconciling:
             # What was accepted may rightly wait until two readings have shown that it is absent.
             proof = self.limits.summary_lag + self.limits.absence_gap
             patience = 2 * proof if current.state is State.ACCEPTED else 0
-            if self.now >= current.intended_at + self.limits.resend_for + patience:
+            route = self.publisher.routes[slot.key.route]
+            asks = decide(slot, current, route, self.limits, self.now) is Step.ASK
+            if asks or self.now >= current.intended_at + self.limits.resend_for + patience:
                 detail = f"{current.identifier}: {current.answer}"
                 yield self._of(Kind.AMBIGUOUS, slot, current.total, confirmed, detail)
         elif slot.total != slot.confirmed:
-            closed = slot.place.is_closed(self.now)
+            spent = slot.is_spent(self.publisher.routes[slot.key.route])
+            closed = spent or slot.place.is_closed(self.now)
             detail = "the slot is closed" if closed else "waits for the next publish"
             yield self._of(Kind.UNDELIVERED, slot, slot.total, confirmed, detail)
 
@@ -236,6 +239,8 @@ class Reconciling:
 
     def _is_billed_by_now(self, slot: Slot) -> bool:
         route = self.publisher.routes[slot.key.route]
+        if route.reads is Reads.NOTHING:
+            return False  # Who shows no totals shows no bill either.
         return self.now >= slot.place.period.end + route.closes_after + BILL_LATENESS
 
     def subscriptions(self) -> Iterator[Discrepancy]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tallystick.domain.errors import PublisherUnavailable
 from tallystick.domain.instant import format_instant, parse_instant
 from tallystick.domain.publication import Limits
-from tallystick.domain.slot import Mode, Slot, SlotKey, reading_group
+from tallystick.domain.slot import Mode, Reads, Slot, SlotKey, reading_group
 from tallystick.ports import Due, Override, Publisher, Store
 from tallystick.stages.adopting import adopt_group
 from tallystick.stages.forgotten import forgotten
@@ -99,6 +99,9 @@ def _open_groups(store: Store, publisher: Publisher, now: int) -> list[list[Due]
     groups: dict[str, list[Due]] = defaultdict(list)
     for one in pages(lambda cursor: store.outbox.slots(cursor=cursor)):
         route = publisher.routes[one.slot.key.route]
+        if route.reads is Reads.NOTHING:
+            # The provider itself refuses a second record of a slot: see stages/targeting.py.
+            continue
         groups[reading_group(route, one.slot)].append(one)
     return [
         group

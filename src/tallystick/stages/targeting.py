@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tallystick.domain.aggregate import Aggregate
-from tallystick.domain.instant import HOUR, MINUTE, floor_hour
-from tallystick.domain.ledger import Holding
+from tallystick.domain.instant import EARLIEST, HOUR, MINUTE, floor_hour, parse_instant
+from tallystick.domain.ledger import Holding, goes_later
 from tallystick.domain.mapping import NO_MAPPING, Held, mapping_for, placed
 from tallystick.domain.meter import Closed, Span
-from tallystick.domain.slot import Place, Route, last_full_hour
+from tallystick.domain.slot import Mode, Place, Route, last_full_hour
 from tallystick.domain.window import Window
 from tallystick.ports import Account, Catalog
+from tallystick.stages.publishing import RESTORED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Targets:
         self._now = now
         self._limits = limits
         self._watermark = now - limits.grace
+        self._restored_at: int | None = None
         self._accounts: dict[str, Account | None] = {}
 
     def of(self, aggregate: Aggregate) -> Target | None:
@@ -68,26 +70,49 @@ class Targets:
         place, route = self._placed(account, aggregate, window, at)
         if not over and not self._is_early(aggregate, route):
             return None
-        return Target(place, route, *self._onward(account, aggregate))
+        return Target(place, route, *self._onward(account, aggregate, place, route))
 
     def described(self, holdings: tuple[Holding, ...]) -> tuple[Holding, ...]:
         """The same, each with what its route takes."""
-        return tuple(
-            replace(one, takes_fractions=not route.whole_numbers)
-            if (route := self._routes.get(one.place.slot.route))
-            else one
-            for one in holdings
-        )
+        return tuple(self._described(one) for one in holdings)
+
+    def _described(self, holding: Holding) -> Holding:
+        key = holding.place.slot
+        route = self._routes.get(key.route)
+        if route is None:
+            return holding
+        stays = route.mode is Mode.ONCE and not route.gathers(key.start, self._now)
+        return replace(holding, takes_fractions=not route.whole_numbers, stays=stays)
 
     def _onward(
-        self, account: Account, aggregate: Aggregate
+        self, account: Account, aggregate: Aggregate, place: Place | Held, route: Route | None
     ) -> tuple[Place | Held | None, Route | None]:
-        """The slot of the last full hour, where the meter says that closed usage is carried."""
-        if aggregate.closed is not Closed.CARRY:
+        """The slot of the last full hour, where the meter says that closed usage is carried; where
+        a slot takes one record, that of the hour that runs, which gathers still."""
+        once = route is not None and route.mode is Mode.ONCE
+        if once and self._may_be_told(place):
             return None, None
-        last_hour = floor_hour(self._watermark) - HOUR
-        hour = Window(last_hour, last_hour + HOUR)
-        return self._placed(account, aggregate, hour, last_hour)
+        if aggregate.closed is not Closed.CARRY and not once:
+            return None, None
+        onward, way = self._placed_in(account, aggregate, floor_hour(self._watermark) - HOUR)
+        if way is not None and way.mode is Mode.ONCE:
+            onward, way = self._placed_in(account, aggregate, floor_hour(self._now))
+        if aggregate.closed is Closed.CARRY or goes_later(route, place, onward):
+            return onward, way
+        return None, None
+
+    def _may_be_told(self, place: Place | Held) -> bool:
+        """Whether a lost copy of the store may have told what belongs there: it cannot be read, so
+        nothing of it goes anywhere else by itself."""
+        if self._restored_at is None:
+            restored = self._catalog.switches().get(RESTORED)
+            self._restored_at = parse_instant(restored) if restored else EARLIEST
+        return isinstance(place, Place) and place.timestamp < self._restored_at
+
+    def _placed_in(
+        self, account: Account, aggregate: Aggregate, hour: int
+    ) -> tuple[Place | Held, Route | None]:
+        return self._placed(account, aggregate, Window(hour, hour + HOUR), hour)
 
     def _account(self, tenant: str) -> Account | None:
         if tenant not in self._accounts:

@@ -7,10 +7,9 @@ request fares the same whatever else is left out of the run.
 """
 
 import heapq
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from tallystick.domain.reading import Reading
 from tallystick.domain.slot import Mode, Reads, Route, Slot, SlotKey, reading_group
 from tallystick.domain.statement import InvoiceLine, Rejection, Subscription
 from tallystick.domain.window import Window
+from tallystick.testing.books import Booked, Line, Remembered, line_at
 from tallystick.testing.misfortune import Fate, Misfortune, is_within
 
 HOUR_METER: Final = Route(name="fake.hour_meter", mode=Mode.ABSOLUTE, hourly=True)
@@ -36,8 +36,23 @@ USAGE_RECORD: Final = Route(
     closes_after=0,
     reads=Reads.PERIOD,
 )
-ROUTES: Final = MappingProxyType({r.name: r for r in (HOUR_METER, SUM_METER, USAGE_RECORD)})
-"""The three ways that Stripe has, under names of their own."""
+ONE_RECORD: Final = Route(
+    name="fake.one_record",
+    mode=Mode.ONCE,
+    hourly=True,
+    whole_numbers=True,
+    oldest=6 * HOUR,
+    closes_after=6 * HOUR,
+    reads=Reads.NOTHING,
+    gathers_for=HOUR + 5 * MINUTE,
+)
+ROUTES: Final = MappingProxyType(
+    {r.name: r for r in (HOUR_METER, SUM_METER, USAGE_RECORD, ONE_RECORD)}
+)
+"""The three ways that Stripe has, and the one of AWS Marketplace, under names of their own."""
+
+VALIDATED_AT_ONCE: Final = frozenset({USAGE_RECORD.name, ONE_RECORD.name})
+"""There a 2xx means that it counts."""
 
 REMEMBERED_FOR: Final = 24 * HOUR
 """An identifier that comes again after this counts again."""
@@ -69,33 +84,6 @@ class FakeClock:
     def jump_to(self, at: int) -> None:
         """Forward or back."""
         self.at = at
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What the provider keeps of an identifier: when it came, what it was, what was answered."""
-
-    at: int
-    value: Decimal
-    answer: Answer
-
-
-@dataclass(slots=True)
-class Booked:
-    """One slot in the provider's books: its timestamp, and each total it had, since when."""
-
-    timestamp: int
-    since: list[int] = field(default_factory=list)
-    totals: list[Decimal] = field(default_factory=list)
-
-    def at(self, instant: int) -> Decimal:
-        """The total as of an instant."""
-        place = bisect_right(self.since, instant)
-        return self.totals[place - 1] if place else ZERO
-
-
-Line = tuple[str, str, str, str]
-"""route, account, destination, counter."""
 
 
 def _all_time(_destination: str, _at: int) -> Window:
@@ -136,7 +124,7 @@ class FakeProvider:
     def total(self, slot: SlotKey) -> Decimal:
         """What the books hold for a slot now."""
         self.catch_up()
-        booked = self.books[_line(slot)].get(slot)
+        booked = self.books[line_at(slot)].get(slot)
         return booked.totals[-1] if booked else ZERO
 
     def catch_up(self) -> None:
@@ -161,8 +149,8 @@ class FakeProvider:
             f"{self._seed}|{publication.identifier}|{self._requests[publication.identifier]}"
         )
         fate = self.misfortune.fate(draws.randrange(1000))
-        if fate is Fate.SWALLOWED and publication.slot.route == USAGE_RECORD.name:
-            fate = Fate.LANDS  # a usage record is validated at once: a 2xx means that it counts
+        if fate is Fate.SWALLOWED and publication.slot.route in VALIDATED_AT_ONCE:
+            fate = Fate.LANDS
         self.met[fate] += 1
         return self._meet(fate, publication, now, draws)
 
@@ -212,7 +200,7 @@ class FakeProvider:
     def _fail_after(self, publication: Publication, now: int) -> Answer:
         is_known = self._replay(publication, now) is not None
         landed = self._land(publication, now)
-        if is_known or landed.outcome is not Outcome.ACCEPTED:
+        if is_known or landed.outcome not in (Outcome.ACCEPTED, Outcome.COUNTED):
             return landed
         failed = Answer(Outcome.FAILED, "500")
         self._remember(publication, now, failed)
@@ -220,6 +208,8 @@ class FakeProvider:
 
     def _land(self, publication: Publication, at: int, *, known: bool = False) -> Answer:
         """Count a request, unless its identifier is remembered or it cannot be counted."""
+        if ROUTES[publication.slot.route].mode is Mode.ONCE:
+            return self._land_once(publication, at)
         saved = self._replay(publication, at)
         if saved is not None:
             duplicate = known and saved.outcome is Outcome.ACCEPTED
@@ -233,6 +223,20 @@ class FakeProvider:
         self._remember(publication, at, answer)
         self._book(publication, at)
         return answer
+
+    def _land_once(self, publication: Publication, at: int) -> Answer:
+        """The first record of a slot stays. The same again is as good as the first, another one is
+        refused; identifiers mean nothing here."""
+        if refusal := self._refusal(publication, at):
+            self.met[f"refused: {refusal}"] += 1
+            return Answer(Outcome.REFUSED, refusal)
+        booked = self.books[line_at(publication.slot)].get(publication.slot)
+        if booked is None:
+            self._book(publication, at)
+        elif booked.totals[-1] != publication.value:
+            self.met["refused: another record stands there"] += 1
+            return Answer(Outcome.MISMATCH, f"{booked.totals[-1]} stands there")
+        return Answer(Outcome.COUNTED)
 
     def _replay(self, publication: Publication, at: int) -> Answer | None:
         saved = self._remembered.get(publication.identifier)
@@ -253,7 +257,7 @@ class FakeProvider:
         if route.whole_numbers and value != value.to_integral_value():
             return "not a whole number"
         if significant_digits(value) > route.digits_max or (
-            value < 0 and route.mode is Mode.ABSOLUTE
+            value < 0 and route.mode is not Mode.DELTA
         ):
             return "not a quantity"
         if not at - route.oldest <= timestamp <= at + AHEAD_MAX:
@@ -264,7 +268,7 @@ class FakeProvider:
 
     def _book(self, publication: Publication, at: int) -> None:
         slot, total = publication.slot, publication.value
-        booked = self.books[_line(slot)].setdefault(slot, Booked(publication.place.timestamp))
+        booked = self.books[line_at(slot)].setdefault(slot, Booked(publication.place.timestamp))
         if ROUTES[slot.route].mode is Mode.DELTA and booked.totals:
             total = add(booked.totals[-1], total)
         booked.since.append(at)
@@ -273,7 +277,7 @@ class FakeProvider:
 
     def write(self, slot: SlotKey, total: Decimal) -> None:
         """Somebody else sets what the books hold of a slot that they have."""
-        booked = self.books[_line(slot)][slot]
+        booked = self.books[line_at(slot)][slot]
         booked.since.append(self.clock.now())
         booked.totals.append(total)
 
@@ -286,7 +290,9 @@ class FakeProvider:
             raise PublisherUnavailable("503")
         asked: dict[str, list[Slot]] = defaultdict(list)
         for slot in slots:
-            asked[reading_group(ROUTES[slot.key.route], slot)].append(slot)
+            route = ROUTES[slot.key.route]
+            if route.reads is not Reads.NOTHING:
+                asked[reading_group(route, slot)].append(slot)
         return tuple(
             Reading(group, self._shown(members, group, now, draws), asked_at)
             for group, members in asked.items()
@@ -316,7 +322,7 @@ class FakeProvider:
             span = self.periods(slot.key.destination, slot.place.timestamp)
         return [
             booked
-            for key, booked in self.books[_line(slot.key)].items()
+            for key, booked in self.books[line_at(slot.key)].items()
             if span.contains(key.start if span.end == hour + HOUR else booked.timestamp)
         ]
 
@@ -333,7 +339,7 @@ class FakeProvider:
         now = self.answering()
         found: dict[tuple[Line, Window], InvoiceLine] = {}
         for slot in slots:
-            line = _line(slot.key)
+            line = line_at(slot.key)
             period = self.periods(slot.key.destination, slot.place.timestamp)
             if (line, period) not in found:
                 found[line, period] = self._bill(line, period, now)
@@ -353,10 +359,6 @@ class FakeProvider:
     def rejections(self, since: int) -> tuple[Rejection, ...]:
         self.answering()
         return tuple(r for r in self._rejections if r.at >= since)
-
-
-def _line(slot: SlotKey) -> Line:
-    return slot.route, slot.account, slot.destination, slot.counter
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ class World:
     """`held` is what the provider holds, `past` what it held until when, `known` the identifiers
     it remembers and since when, `saved` those that it answers with a failure for ever. `flying`
     are requests under way with the instant by which they have landed or died; `asleep` a sender
-    that has claimed and not sent; `noted` a reading that was taken and not made use of yet."""
+    that has claimed and not sent; `noted` a reading that was taken and not made use of yet;
+    `second` another record for a slot that takes one."""
 
     slot: Slot
     route: Route
@@ -43,6 +44,7 @@ class World:
     asleep: Publication | None = None
     noted: tuple[Decimal, int] | None = None
     reached: frozenset[Decimal] = frozenset({Decimal(0)})
+    second: Decimal | None = None
     faults: int = 0
     changes: int = 0
     jumps: int = 0
@@ -52,6 +54,8 @@ class World:
         """What is broken in this world, or ''."""
         if self.held not in self.reached:
             return f"the provider holds {self.held}, which no ledger state was"
+        if self.second is not None:
+            return f"a second record, {self.second}, is sent to the slot that has {self.held}"
         slot = self.slot
         if self.current is None and slot.confirmed is not None and slot.confirmed != self.held:
             return f"{slot.confirmed} is confirmed, and the provider holds {self.held}"
@@ -100,6 +104,8 @@ def advanced(world: World, before: Publication, after: Publication) -> World:
 
 def landed(world: World, sent: Publication, *, counts: bool = True) -> tuple[World, Outcome]:
     """The request arrives: the world after it, and the provider's answer."""
+    if world.route.mode is rules.Mode.ONCE:
+        return _landed_once(world, sent, counts=counts)
     known = dict(world.known)
     first = known.get(sent.identifier)
     if first is not None and world.now < first + FORGETS_AFTER:
@@ -113,6 +119,15 @@ def landed(world: World, sent: Publication, *, counts: bool = True) -> tuple[Wor
     held = world.held + sent.value if adds else sent.value
     past = (*world.past, (world.now, world.held)) if held != world.held else world.past
     return replace(after, held=held, past=past), Outcome.ACCEPTED
+
+
+def _landed_once(world: World, sent: Publication, *, counts: bool) -> tuple[World, Outcome]:
+    """The first record stays, the same again is as good; a refusal is remembered nowhere."""
+    if not counts:
+        return world, Outcome.REFUSED
+    if world.held in (0, sent.value):
+        return replace(world, held=sent.value), Outcome.COUNTED
+    return replace(world, second=sent.value), Outcome.MISMATCH
 
 
 def shown(world: World) -> set[Decimal]:
@@ -186,10 +201,30 @@ def work(world: World) -> Iterator[tuple[str, World]]:
         yield from sendings(advanced(world, current, claim), claim)
     elif current is not None and step is Step.SUPERSEDE:
         yield "superseded", advanced(world, current, rules.superseded(current, world.now))
+    elif step is Step.CLOSED and slot.is_spent(world.route):
+        yield "gone to a later slot", gone_later(world)
+    elif current is not None and step is Step.ASK:
+        yield from asked(world, current)
     elif step is Step.READ or (current is not None and current.state is State.ACCEPTED):
         # An accepted one that waits is read along with others of its day.
         for seen in sorted(shown(world)):
             yield f"read {seen}", read_as(world, seen, world.now)
+
+
+def gone_later(world: World) -> World:
+    """What the slot does not take is in another one; what it took is given back to it."""
+    slot = world.slot
+    assert slot.confirmed is not None
+    total = slot.confirmed
+    return replace(world, slot=replace(slot, total=total, version=slot.version + 1))
+
+
+def asked(world: World, current: Publication) -> Iterator[tuple[str, World]]:
+    """A person looks when nothing is under way any more, and says what is there."""
+    if world.now > rules.landed_by(current, LIMITS) and not world.flying:
+        arrived = world.held == current.total
+        after = rules.settled_by_person(current, arrived=arrived, why="seen", now=world.now)
+        yield "a person said", advanced(world, current, after)
 
 
 def environment(world: World) -> Iterator[tuple[str, World]]:
@@ -266,6 +301,8 @@ def converged(world: World, steps: int = 600) -> str:
             return "" if world.held == slot.total else f"cleared while {world.held} is held"
         if step is Step.WAIT:
             world = later(world, _next_pass(world))
+        elif step is Step.ASK and not list(work(world)):
+            world = later(world, world.now + HOUR)
         elif step is Step.READ and world.current is not None:
             world = read_as(world, world.held, world.now)
         else:

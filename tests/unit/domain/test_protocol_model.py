@@ -15,13 +15,14 @@ import pytest
 from tallystick.domain import publication as rules
 from tallystick.domain import reading as evidence
 from tallystick.domain.publication import Outcome, State, Step
-from tallystick.domain.slot import Mode, Route
+from tallystick.domain.slot import Mode, Reads, Route, Slot
 from tests.unit.domain import protocol_world
 from tests.unit.domain.protocol_world import World, converged, first_world, moves
 
 ABSOLUTE = Route(name="absolute", mode=Mode.ABSOLUTE, hourly=True)
 DELTA = Route(name="delta", mode=Mode.DELTA, hourly=False)
-EACH_MODE = pytest.mark.parametrize("route", [ABSOLUTE, DELTA], ids=lambda route: route.name)
+ONCE = Route(name="once", mode=Mode.ONCE, hourly=True, reads=Reads.NOTHING)
+EACH_MODE = pytest.mark.parametrize("route", [ABSOLUTE, DELTA, ONCE], ids=lambda route: route.name)
 
 
 def seeded(seed: int) -> Random:
@@ -125,6 +126,10 @@ def intends_at_once(slot, current, route, limits, now):
     return decide(slot, current, route, limits, now)
 
 
+def never_spent(slot, route):
+    return False
+
+
 def stored_unseen(world, fresh):
     """An intend that looks neither at the version nor at what is unsettled."""
     if fresh.slot_revision != world.slot.revision + 1:
@@ -150,6 +155,9 @@ TAKEN_AWAY = {
     ),
     "every total is fresh": (DELTA, (1, 1), [(evidence, "is_fresh", always_fresh)]),
     "every absolute total is fresh": (ABSOLUTE, (1, 1), [(evidence, "is_fresh", always_fresh)]),
+    "a second record for a slot": (ONCE, (0, 1), [(Slot, "is_spent", never_spent)]),
+    "a lost answer is a verdict": (ONCE, (1, 1), [(rules, "answered", unknown_is_rejected)]),
+    "a later refusal is a verdict": (ONCE, (2, 1), [(rules, "answered", refusal_is_believed)]),
     "two at once": (
         ABSOLUTE,
         (1, 1),

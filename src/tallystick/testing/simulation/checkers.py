@@ -18,8 +18,8 @@ from tallystick.domain.mapping import (
     Mapping,
 )
 from tallystick.domain.meter import Closed
-from tallystick.domain.publication import Limits, State
-from tallystick.domain.slot import Reads, Slot, SlotKey, reading_group
+from tallystick.domain.publication import Limits, Publication, State
+from tallystick.domain.slot import Mode, Reads, Slot, SlotKey, reading_group
 from tallystick.domain.window import Window
 from tallystick.ports import Due, Publisher, Store
 from tallystick.stages.reconciling import Line, Reconciling, line_of
@@ -65,6 +65,8 @@ class Settled:
     notes: Counter[str] = field(default_factory=Counter)
     missed: set[SlotKey] = field(default_factory=set)
     in_doubt: set[SlotKey] = field(default_factory=set)
+    asked: set[SlotKey] = field(default_factory=set)
+    """That take one record, of which nobody but a person can know whether it is there."""
     spoilt: set[SlotKey] = field(default_factory=set)
     """Into which somebody else wrote, and which had closed before they could be set again."""
 
@@ -190,9 +192,13 @@ class Settled:
         if slot.key in self.in_doubt:
             self.notes["in doubt with a neighbour"] += 1
             return True
+        if one.current is not None and self._is_for_people(one.current):
+            self.asked.add(slot.key)
+            self.notes["one record in doubt, left to a person"] += 1
+            return True
         require(one.current is None, f"{slot.key} is still unsettled: {one.current}")
         holds = self.provider.total(slot.key)
-        is_closed = slot.place.is_closed(self.now)
+        is_closed = slot.place.is_closed(self.now) or slot.is_spent(ROUTES[slot.key.route])
         if is_closed and self._may_differ(slot) and holds != slot.confirmed:
             self.spoilt.add(slot.key)
             self.notes["changed behind our back, and closed"] += 1
@@ -200,6 +206,7 @@ class Settled:
         if is_closed and slot.total != slot.confirmed:
             changed_late = self.witness.appended_at[slot.key] >= slot.place.closes_at - JUST_BEFORE
             excused = changed_late or not self.plan.is_calm
+            excused = excused and not self._goes_later(slot)
             require(excused, f"{slot.key} holds {holds} of {slot.total}, and nothing went wrong")
             self.missed.add(slot.key)
             self.notes["closed undelivered"] += 1
@@ -208,6 +215,31 @@ class Settled:
         require(holds == slot.total, f"{slot.key}: the provider holds {holds} of {slot.total}")
         require(not slot.due, f"{slot.key} is still due")
         return True
+
+    def _is_for_people(self, current: Publication) -> bool:
+        """Whether it is the one record of its slot, in doubt for good: there it stands as it was
+        sent, or not at all."""
+        if ROUTES[current.slot.route].mode is not Mode.ONCE:
+            return False
+        require(
+            not current.resendable or current.place.is_closed(self.now),
+            f"{current.slot} could be sent again: {current}",
+        )
+        return self.provider.total(current.slot) in (NOTHING, current.total)
+
+    def _goes_later(self, slot: Slot) -> bool:
+        """Whether a later hour of the same bill can still take what a slot with one record does
+        not: nothing about who is billed, how and when has changed, and the period runs on."""
+        users = {series for series, _ in self.witness.series[slot.key]}
+        made = [m for _, m in self.plan.mappings if (m.tenant, m.meter) in {u[:2] for u in users}]
+        whole = all(b % HOUR == 0 for b in (slot.place.period.start, slot.place.period.end))
+        return (
+            ROUTES[slot.key.route].mode is Mode.ONCE
+            and whole
+            and slot.place.period.end > self.now
+            and not (self.plan.terms or self.plan.versions)
+            and len(made) == len({(m.tenant, m.meter) for m in made})
+        )
 
     def _may_differ(self, slot: Slot) -> bool:
         """Whether somebody else wrote there, or a lost store, and nobody compared it since."""
@@ -231,6 +263,9 @@ class Settled:
         subjects |= {d.subject for d in found if d.kind is Kind.PROVIDER}
         for slot in self.missed | self.spoilt:
             require(str(slot) in subjects, f"reconcile does not list {slot}")
+        doubtful = {d.subject for d in found if d.kind is Kind.AMBIGUOUS}
+        unlisted = {str(slot) for slot in self.asked} - doubtful
+        require(not unlisted, f"reconcile does not list the doubt about {unlisted}")
 
     def _troubled_lines(self) -> set[str]:
         """The slots on bills of which something came too late."""
@@ -251,7 +286,7 @@ class Settled:
             case Kind.HELD | Kind.CREDIT:
                 return True  # each was checked above
             case Kind.UNDELIVERED | Kind.AMBIGUOUS:
-                stuck = self.missed | self.in_doubt | self.spoilt
+                stuck = self.missed | self.in_doubt | self.spoilt | self.asked
                 return discrepancy.subject in {str(s) for s in stuck}
             case Kind.PROVIDER:
                 return discrepancy.subject in {str(s) for s in self.spoilt}

@@ -64,6 +64,8 @@ SITUATIONS: Final = MappingProxyType(
         "sent to fake.hour_meter": "an absolute value for an hour, sent",
         "sent to fake.sum_meter": "a difference to a sum, sent",
         "sent to fake.usage_record": "an absolute whole number, read by the period, sent",
+        "sent to fake.one_record": "the one record of an hour, sent",
+        "moved to a later slot": "what came too late for it, moved to a later hour of the bill",
         "resent": "a publication sent again as it was",
         "publication confirmed": "confirmed by a reading",
         "publication rejected": "known not to have counted",
@@ -102,7 +104,8 @@ SITUATIONS: Final = MappingProxyType(
         "no worker for hours": "hours without any worker",
     }
 )
-"""Name, and what happens. `reopened` is counted besides, where a world runs on files."""
+"""Name, and what happens. Counted besides: `reopened`, where a world runs on files, and the race
+`given back to a spent slot`, in one world of a thousand."""
 
 
 def planned(plan: Plan) -> Iterator[str]:

@@ -38,6 +38,7 @@ from tallystick.testing.simulation.settings import (
     drawn_mappings,
     drawn_meters,
     narrow_meter,
+    with_one_record,
 )
 from tallystick.testing.simulation.steps import Doom, Kind, Step, drawn_turns, seeded
 
@@ -133,7 +134,11 @@ def drawn_plan(
 
 
 def _with_company(plan: Plan) -> Plan:
-    """The same world with what people do and what is lost, each from a stream of its own."""
+    """The same world with the third kind of provider, what people do and what is lost, each from
+    a stream of its own."""
+    draws = Random(f"{plan.seed}|once")
+    if draws.random() < 0.25:
+        plan = replace(plan, mappings=with_one_record(draws, plan.mappings))
     draws = Random(f"{plan.seed}|people")
     plan = plan if draws.random() < 0.4 else _with_people(draws, plan)
     if plan.narrow and is_restorable(plan.customers, plan.meters, plan.mappings):

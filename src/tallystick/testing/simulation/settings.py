@@ -1,6 +1,6 @@
 """Draws who is billed, by which meters, and to which slots: settings of every kind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 from zlib import crc32
@@ -11,7 +11,7 @@ from tallystick.domain.meter import WHOLE, Aggregation, Closed, Filter, Meter, O
 from tallystick.domain.period import Interval, Unit
 from tallystick.domain.slot import Route
 from tallystick.domain.tenant import Tenant, Terms
-from tallystick.testing.fakes import HOUR_METER, SUM_METER, USAGE_RECORD
+from tallystick.testing.fakes import HOUR_METER, ONE_RECORD, SUM_METER, USAGE_RECORD
 from tallystick.testing.simulation.calendars import Calendar, instant
 
 STARTS: Final = (
@@ -197,3 +197,30 @@ def _counter(route: Route, meter: Meter) -> str:
     if route is USAGE_RECORD:
         return ""
     return meter.id if route is HOUR_METER else f"{meter.id}_sum"
+
+
+def with_one_record(
+    draws: Random, mappings: tuple[tuple[int, Mapping], ...]
+) -> tuple[tuple[int, Mapping], ...]:
+    """The same, some of them to a provider that takes one record for each hour: all of a tenant's
+    meter, or now and then one version of it alone."""
+    chosen: dict[tuple[str, str], bool] = {}
+    found: list[tuple[int, Mapping]] = []
+    for made, mapping in mappings:
+        whole = chosen.setdefault((mapping.tenant, mapping.meter), draws.random() < 0.6)
+        is_chosen = whole is not (draws.random() < 0.1)
+        found.append((made, _to_one_record(mapping) if is_chosen else mapping))
+    return tuple(found)
+
+
+def _to_one_record(mapping: Mapping) -> Mapping:
+    name = customer_named(mapping.destination)
+    destination, counter = f"cus_{name}", f"{mapping.meter}_once"
+    whose = ("previous", "next")[crc32(f"{destination} {counter}".encode()) % 2]
+    return replace(
+        mapping,
+        route=ONE_RECORD.name,
+        destination=destination,
+        counter=counter,
+        boundary_hour="refuse" if mapping.boundary_hour == "refuse" else whose,
+    )

@@ -17,7 +17,7 @@ from tallystick.domain.event import Receipt
 from tallystick.domain.ledger import GENESIS, Entry
 from tallystick.domain.meter import WHOLE
 from tallystick.domain.publication import Publication, State
-from tallystick.domain.slot import Place, SlotKey
+from tallystick.domain.slot import Mode, Place, SlotKey
 from tallystick.domain.window import Window
 from tallystick.ports import (
     PAGE,
@@ -30,7 +30,7 @@ from tallystick.ports import (
     Recording,
     Store,
 )
-from tallystick.testing.fakes import FakeProvider
+from tallystick.testing.fakes import ROUTES, FakeProvider
 from tallystick.testing.simulation.model import NOTHING, Model
 
 Series = tuple[str, str, str]
@@ -68,6 +68,10 @@ class Witness:
         self.series: dict[SlotKey, set[tuple[Series, Window]]] = defaultdict(set)
         self.intended: dict[str, Publication] = {}
         self.unsettled: dict[SlotKey, str] = {}
+        self.sent_once: dict[SlotKey, str] = {}
+        """By slot that takes one record: the identifier it was last sent under."""
+        self.uncounted: set[str] = set()
+        """Identifiers of which it is known that they never counted."""
         self.spoilt: set[SlotKey] = set()
         """Slots into which somebody else wrote at the provider."""
         self.lost: set[SlotKey] = set()
@@ -121,6 +125,8 @@ class Witness:
     # ── the ledger ──
 
     def appended(self, entries: tuple[Entry, ...]) -> None:
+        periods = [entry.period for entry in entries]
+        self.met["moved to a later slot"] += len(periods) > len(set(periods))
         for entry in entries:
             self.met[f"entry {entry.kind}"] += 1
             self.met[f"held: {entry.held}"] += 1
@@ -162,8 +168,10 @@ class Witness:
             known = self.places.setdefault(slot, allocation.place)
             self.met["slot closed by age"] += known.closes_at < known.period.end
             require(known == allocation.place, f"{slot} is told two timestamps or periods")
-            taken_out = bool(entry.moved) and allocation.quantity < 0
-            open_still = taken_out or not known.is_closed(entry.sealed_at)
+            # The first of a pair takes out, or gives back, what the provider never got or has.
+            leaves = entry.linked_line is not None and entry.linked_line > entry.line
+            self.met["given back to a spent slot"] += leaves and allocation.quantity > 0
+            open_still = leaves or not known.is_closed(entry.sealed_at)
             require(open_still, f"{slot} is closed and still gets an Entry")
             self.series[slot].add(place)
             self.appended_at[slot] = entry.sealed_at
@@ -189,6 +197,8 @@ class Witness:
         del self.unsettled[after.slot]
         self.met[f"publication {after.state}"] += 1
         self.met["settled by a person"] += after.answer.startswith("settled by a person")
+        if after.state is State.REJECTED:
+            self.uncounted.add(after.identifier)
         proven = after.state is State.REJECTED and after.absent_at is not None
         self.met["absence proven"] += proven
         holds = self.provider.total(after.slot)
@@ -204,6 +214,18 @@ class Witness:
         require(stored is not None, f"{publication.identifier} is sent before it is stored")
         if stored is not None:
             require(_frozen(stored) == _frozen(publication), "a resend differs from its intent")
+        if ROUTES[publication.slot.route].mode is Mode.ONCE:
+            self._sent_once(publication)
+
+    def _sent_once(self, publication: Publication) -> None:
+        """A slot gets one record: no other while that may count, and none when it has closed."""
+        slot, identifier = publication.slot, publication.identifier
+        earlier = self.sent_once.setdefault(slot, identifier)
+        sole = earlier == identifier or earlier in self.uncounted
+        require(sole, f"{slot} is sent a second record, {publication.value}")
+        self.sent_once[slot] = identifier
+        late = publication.deadline >= publication.place.closes_at
+        require(not late, f"{slot} is sent something that may come after it has closed")
 
     def tampered(self, slot: SlotKey, total: Decimal) -> None:
         """Somebody else wrote into the provider's books: what it holds there is no fault of ours
