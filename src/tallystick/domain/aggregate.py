@@ -12,7 +12,16 @@ from typing import Final
 
 from tallystick.domain.errors import FieldError, InvalidReport
 from tallystick.domain.event import Event
-from tallystick.domain.meter import Aggregation, Closed, Meter, Span, first_sealed_at, measured
+from tallystick.domain.meter import (
+    WHOLE,
+    Aggregation,
+    Closed,
+    Meter,
+    Span,
+    first_sealed_at,
+    measured,
+)
+from tallystick.domain.mint import mint
 from tallystick.domain.quantity import ONE, ZERO, add, quotient, subtract
 from tallystick.domain.tenant import Calendar
 from tallystick.domain.window import Window
@@ -46,6 +55,9 @@ class Contribution:
     member: str = ""
     occurred_at: int
     event_key: str
+
+
+_new_contribution: Final = mint(Contribution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,25 @@ class Aggregate:
         return first_sealed_at(self.span, self.key.window)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a meter counts what a tenant uses in one of its hours: all that is the same for each
+    event of that hour, so that it is worked out once for thousands."""
+
+    meter: Meter
+    period: Window
+    whole: AggregateKey
+
+
+def places(tenant_id: str, tenant: Calendar, meters: Iterable[Meter], at: int) -> tuple[Place, ...]:
+    """The places of these meters for the tenant's hour that holds `at`; all its windows hold it."""
+    period = tenant.period_at(at)
+    return tuple(
+        Place(m, period, AggregateKey(tenant_id, m.id, WHOLE, m.window_at(tenant, at)))
+        for m in meters
+    )
+
+
 def contributions(
     event: Event, tenant: Calendar, meters: Iterable[Meter]
 ) -> tuple[Contribution, ...]:
@@ -98,25 +129,30 @@ def contributions(
 
     `meters` are those in force for the event's billing period.
     """
+    return contributions_to(places(event.tenant, tenant, meters, event.occurred_at), event)
+
+
+def contributions_to(counting: tuple[Place, ...], event: Event) -> tuple[Contribution, ...]:
+    """The same for places of the event's tenant and hour."""
     found: list[Contribution] = []
-    period = tenant.period_at(event.occurred_at)
-    for meter in meters:
+    for place in counting:
+        meter, whole = place.meter, place.whole
         if not meter.matches(event):
             continue
         value, member = measured(meter, event)
-        window = meter.window_at(tenant, event.occurred_at)
         for group in meter.groups(event):
-            added = Contribution(
-                key=AggregateKey(event.tenant, meter.id, group, window),
-                aggregation=meter.aggregation,
-                span=meter.span,
-                period=period,
-                closed=meter.closed,
-                meter_version=meter.version,
-                value=value,
-                member=member,
-                occurred_at=event.occurred_at,
-                event_key=event.key,
+            key = whole if group == WHOLE else replace(whole, group=group)
+            added = _new_contribution(
+                key,
+                meter.aggregation,
+                meter.span,
+                place.period,
+                meter.closed,
+                meter.version,
+                value,
+                member,
+                event.occurred_at,
+                event.key,
             )
             found.append(added)
     if len(found) > AGGREGATES_MAX:

@@ -243,10 +243,11 @@ def measured(meter: Meter, event: Event) -> tuple[Decimal, str]:
     if meter.aggregation is Aggregation.UNIQUE_COUNT:
         return ONE, _member(meter, found)
     try:
-        value = parse_quantity(found)
+        # The event's own was read as a quantity already.
+        value = event.quantity if found is event.quantity else parse_quantity(found)
     except QuantityError as error:
         raise _unmeasured(meter, "invalid_value", str(error)) from error
-    if value < 0 and meter.aggregation is Aggregation.SUM and not meter.negatives:
+    if meter.aggregation is Aggregation.SUM and not meter.negatives and value < 0:
         raise _unmeasured(
             meter, "negative", f"is {format_quantity(value)}, and the meter takes no negatives"
         )

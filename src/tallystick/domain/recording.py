@@ -1,10 +1,12 @@
 """What the event log is given and answers: an event with its effect, and what became of it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from tallystick.domain.aggregate import AggregateKey, Contribution
 from tallystick.domain.dead_letter import Reason
 from tallystick.domain.event import Event, Receipt
+from tallystick.domain.mint import mint
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,9 @@ class Recording:
     contributions: tuple[Contribution, ...] = ()
     origin: str = ""
     body: str = ""
+
+
+new_recording: Final = mint(Recording)
 
 
 @dataclass(frozen=True, slots=True)

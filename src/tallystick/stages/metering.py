@@ -7,7 +7,7 @@ last cut into: thousands of events of an hour ask for the same ones.
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tallystick.domain.aggregate import Contribution, contributions
+from tallystick.domain.aggregate import Contribution, Place, contributions_to, places
 from tallystick.domain.dead_letter import Reason
 from tallystick.domain.errors import FieldError, InvalidReport
 from tallystick.domain.event import Event
@@ -22,6 +22,11 @@ HOURS_KEPT: Final = 512
 TENANTS_KEPT: Final = 4_096
 NEVER: Final = Window(EARLIEST - 1, EARLIEST)
 """A window that holds no event."""
+
+PLACES_KEPT: Final = 32_768
+"""So many hours of a tenant's code are remembered at most, with where it counts then."""
+
+NOWHERE: Final[tuple[Window, tuple[Place, ...]]] = (NEVER, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,7 @@ class Rulebook:
         self._by_code: dict[str, list[tuple[Meter, ...]]] = {}
         self._in_force: dict[tuple[str, Window], tuple[Meter, ...]] = {}
         self._tenants: dict[str, TenantCalendar | None] = {}
+        self._places: dict[tuple[str, str, int], tuple[Window, tuple[Place, ...]]] = {}
 
     def refresh(self) -> bool:
         """Forget what an older revision said; True where there is a newer one."""
@@ -87,6 +93,7 @@ class Rulebook:
         self._by_code = _index(self._meters)
         self._in_force = {}
         self._tenants = {}
+        self._places = {}
         self._revision = revision
         return True
 
@@ -114,6 +121,20 @@ class Rulebook:
         if len(self._in_force) >= TENANTS_KEPT:
             self._in_force.clear()
         self._in_force[code, period] = found
+        return found
+
+    def places(self, event: Event, calendar: TenantCalendar) -> tuple[Place, ...]:
+        """Where the event may count; nowhere, if no meter reads its code in its billing period."""
+        at, tenant = event.occurred_at, calendar.tenant.id
+        place = (tenant, event.code, at // HOUR)
+        hour, found = self._places.get(place, NOWHERE)
+        if hour.start <= at < hour.end:
+            return found
+        if len(self._places) >= PLACES_KEPT:
+            self._places.clear()
+        meters = self.meters(event.code, calendar.period_at(at))
+        found = places(tenant, calendar, meters, at)
+        self._places[place] = calendar.hour_at(at), found
         return found
 
     def only_code(self, calendar: TenantCalendar, period: Window) -> str:
@@ -161,11 +182,11 @@ def metered(
         return ()
     if not event.code:
         return no_only_code(event.tenant)
-    meters = rules.meters(event.code, calendar.period_at(event.occurred_at))
-    if not meters:
+    counting = rules.places(event, calendar)
+    if not counting:
         return unknown_code(event.code)
     try:
-        return contributions(event, calendar, meters)
+        return contributions_to(counting, event)
     except InvalidReport as error:
         return Refusal(reason=Reason.INVALID, errors=error.errors)
 

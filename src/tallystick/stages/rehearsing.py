@@ -37,6 +37,7 @@ class _Welcoming(Rulebook):
 
     def __init__(self, rules: Rulebook) -> None:
         self._rules = rules
+        self._places = {}
 
     def calendar(self, tenant: str) -> TenantCalendar:
         return self._rules.calendar(tenant) or TenantCalendar(Tenant(id=tenant))
