@@ -15,15 +15,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from tests.ports import free_port
+
 EMULATOR = Path("build/dynamodb-local")
 JAVA = ("java", "-Djava.library.path=DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar")
 STARTED_WITHIN_SECONDS = 120
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def client_of(endpoint: str) -> Any:

@@ -23,7 +23,7 @@ from tallystick.entrypoints.cli import main
 from tallystick.entrypoints.issuing import issued
 from tallystick.ports import Override
 from tallystick.sandbox import StripeSandbox, serve
-from tests.http.served import Served, serving
+from tests.http.served import STILL, Served, serving
 from tests.sandbox.shop import Shop
 
 STRIPE_KEY = "sk_test_browser"
@@ -76,7 +76,7 @@ def standing(folder: Path) -> Iterator[Town]:
             patch.setenv(name, text)
         _settle_down(running.url, sandbox, begin)
         _live(folder, sandbox, begin, now)
-        with serving(folder, environment=environment) as served:
+        with serving(folder, prelude=STILL, environment=environment) as served:
             yield Town(
                 served,
                 now,

@@ -27,7 +27,7 @@ QUICK = Limits(
 SLOW = replace(QUICK, backoff_first_seconds=3_600, backoff_max_seconds=3_600, denied_seconds=3_600)
 """No second attempt on its own."""
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Far more than anything here takes: a test that waits so long has failed."""
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from tallystick.client import Limits, Stats
 from tallystick.client.limits import EVENT_BYTES_MAX
-from tests.docs.test_quickstart import AFTER, COMMAND_LINE, ROOT, free_port, pattern_of, steps_of
+from tests.docs.test_quickstart import (
+    AFTER,
+    COMMAND_LINE,
+    PATIENCE_SECONDS,
+    ROOT,
+    pattern_of,
+    steps_of,
+)
+from tests.ports import free_port
 
 PAGE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
 PORT = "8760"
@@ -44,7 +52,7 @@ def commands_in(folder: Path) -> Path:
 
 
 def test_the_program_and_every_command_print_what_the_page_says(tmp_path: Path):
-    folder, port = tmp_path / "empty", free_port()
+    folder, port = tmp_path / "empty", str(free_port())
     folder.mkdir()
     (folder / "report.py").write_text(program_of(PAGE).replace(PORT, port), encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TALLYSTICK_")}
@@ -60,7 +68,7 @@ def test_the_program_and_every_command_print_what_the_page_says(tmp_path: Path):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
 
     printed = ran.stdout.replace(f":{port}", f":{PORT}").split(AFTER)

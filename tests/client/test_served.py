@@ -15,8 +15,8 @@ from tallystick.client import Client, Limits
 from tallystick.client.spool_lines import read_lines
 from tallystick.entrypoints.cli import main
 from tests.client.service import PATIENCE, QUICK, until
-from tests.docs.test_quickstart import free_port
 from tests.http.served import serving
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 KEY = "tally_a_key_that_nobody_asks_for"
@@ -63,7 +63,7 @@ def sent_by_heir(folder: Path, spool: Path, port: int, key: str, count: int) -> 
 
 
 def test_a_server_that_is_down_at_the_start_gets_everything_when_it_is_up(folder: Path):
-    with serving(folder) as first:
+    with serving(folder, port=free_port()) as first:
         key, port = first.key, first.port
     client = Client(f"http://127.0.0.1:{port}", key, spool=folder / "spool", limits=QUICK)
     keys = [client.record("acme", "requests") for _ in range(500)]
@@ -79,7 +79,7 @@ def test_a_server_that_is_down_at_the_start_gets_everything_when_it_is_up(folder
 
 @pytest.mark.kill
 def test_nothing_is_lost_or_doubled_while_the_server_is_killed_again_and_again(folder: Path):
-    with serving(folder) as first:
+    with serving(folder, port=free_port()) as first:
         key, port = first.key, first.port
     limits = replace(QUICK, batch_events=20, backoff_max_seconds=0.05, backoff_first_seconds=0.01)
     client = Client(f"http://127.0.0.1:{port}", key, spool=folder / "spool", limits=limits)

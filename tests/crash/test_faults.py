@@ -19,7 +19,7 @@ from tests.crash.checking import Found, look_at
 from tests.crash.clients import Client, Load, ended, started
 from tests.crash.company import now_by_the_clock, opened_company, url_of
 from tests.crash.faults import BROKEN, FULL, READ_ONLY, UNSYNCED, faulty
-from tests.http.served import PATIENCE_SECONDS, PROGRAM, Served, serving
+from tests.http.served import PATIENCE_SECONDS, PROGRAM, STILL, Served, serving
 
 UNAVAILABLE = 3
 CONNECTIONS = 64
@@ -91,7 +91,8 @@ def company(tmp_path: Path) -> Company:
 
 
 def test_a_disk_that_is_full_is_said_and_ends_the_server_and_nothing_acked_is_lost(company):
-    with serving(company.folder, prelude=faulty(company.order)) as served:
+    with serving(company.folder, prelude=faulty(company.order) + STILL) as served:
+        served.wait_for_passes()
         assert company.report(served, 5) == [204] * 5
         company.order.write_text(FULL)
 
@@ -114,7 +115,8 @@ def test_a_disk_that_is_full_is_said_and_ends_the_server_and_nothing_acked_is_lo
 def test_a_commit_that_fails_is_not_acked_and_ends_the_server_and_the_next_one_goes_on(
     company, fault
 ):
-    with serving(company.folder, prelude=faulty(company.order)) as served:
+    with serving(company.folder, prelude=faulty(company.order) + STILL) as served:
+        served.wait_for_passes()
         assert company.report(served, 5) == [204] * 5
         company.order.write_text(fault)
 

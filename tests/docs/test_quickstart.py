@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
 AFTER = "\x1e"
 PORT_TOLD = "12111"
+PATIENCE_SECONDS = 900
+"""Far more than any page takes."""
 COMMAND_LINE = "import sys; from tallystick.entrypoints.cli import main; sys.exit(main())"
 SERVES = (
     f"curl -s --retry 100 --retry-delay 0 --retry-all-errors 127.0.0.1:{PORT_TOLD}/_sandbox/healthz"
@@ -52,16 +55,10 @@ def script_of(steps: list[Step]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def free_port() -> str:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return str(listening.getsockname()[1])
-
-
 @pytest.fixture
 def typed(tmp_path):
     """Types a script into a shell in an empty folder; what it printed after each command."""
-    commands, folder, port = tmp_path / "bin", tmp_path / "empty", free_port()
+    commands, folder, port = tmp_path / "bin", tmp_path / "empty", str(free_port())
     commands.mkdir()
     folder.mkdir()
     command = commands / "tallystick"
@@ -83,7 +80,7 @@ def typed(tmp_path):
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=300,
+            timeout=PATIENCE_SECONDS,
         )
         return ran.stdout.replace(f":{port}", f":{PORT_TOLD}").split(AFTER)
 

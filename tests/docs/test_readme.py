@@ -6,14 +6,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.docs.test_quickstart import AFTER, COMMAND_LINE, ROOT, free_port, pattern_of, steps_of
+from tests.docs.test_quickstart import (
+    AFTER,
+    COMMAND_LINE,
+    PATIENCE_SECONDS,
+    ROOT,
+    pattern_of,
+    steps_of,
+)
+from tests.http.served import PROGRAM, STILL
+from tests.ports import free_port
 
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
 PORTS = {"8750": "healthz", "12111": "_sandbox/healthz"}
 READY = "curl -s -o ready --retry 300 --retry-delay 0 --retry-all-errors"
-MAKE = """#!/bin/sh
+MAKE = f"""#!/bin/sh
 echo 'The pages: http://127.0.0.1:8750/dashboard/ (with a key)'
-exec tallystick serve --port 8750
+exec python -c '{STILL}{PROGRAM}' serve --port 8750
 """
 
 
@@ -36,7 +45,7 @@ def executable(path: Path, text: str) -> None:
 
 
 def test_every_command_of_the_walk_prints_what_the_readme_says(tmp_path: Path):
-    ports = {told: free_port() for told in PORTS}
+    ports = {told: str(free_port()) for told in PORTS}
 
     def here(text: str) -> str:
         for told, own in ports.items():
@@ -62,7 +71,7 @@ def test_every_command_of_the_walk_prints_what_the_readme_says(tmp_path: Path):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=300,
+        timeout=PATIENCE_SECONDS,
     )
 
     told = ran.stdout

@@ -115,14 +115,14 @@ def test_who_stops_waiting_takes_nobody_along(api: Api, monkeypatch):
 
     def slow(batch, now):
         begun.set()
-        go_on.wait(10)
+        assert go_on.wait(60)
         return record(batch, now)
 
     monkeypatch.setattr(api.store.events, "record", slow)
 
     async def cancelled_and_other() -> int:
         first = asyncio.create_task(api.service.counting.count(reports("a")))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, 60)
         first.cancel()
         second = asyncio.create_task(api.service.counting.count(reports("b")))
         go_on.set()

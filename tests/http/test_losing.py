@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tallystick.entrypoints.cli import main
-from tests.http.served import PATIENCE_SECONDS, report, serving
+from tests.http.served import PATIENCE_SECONDS, STILL, report, serving
 
 FAILING = """
 import apsw, pathlib
@@ -34,8 +34,9 @@ SqliteStore.open = lambda *given, **more: opened(*given, vfs="failing", **more)
 
 def test_a_lost_commit_ends_the_process_and_the_next_one_counts_once(folder: Path):
     trigger = folder / "the disk is gone"
-    with serving(folder, prelude=FAILING.format(trigger=str(trigger))) as served:
+    with serving(folder, prelude=FAILING.format(trigger=str(trigger)) + STILL) as served:
         key = served.key
+        served.wait_for_passes()
         assert served.request("POST", "/api/v1/events", report("a"))[0] == 204
         trigger.touch()
 

@@ -10,7 +10,15 @@ from tallystick.domain.api_key import Scope
 from tallystick.entrypoints.http import bodies, counting, reading
 from tallystick.entrypoints.http.api import ROUTES
 from tallystick.entrypoints.http.problems import TITLES
-from tests.docs.test_quickstart import AFTER, COMMAND_LINE, ROOT, free_port, pattern_of, steps_of
+from tests.docs.test_quickstart import (
+    AFTER,
+    COMMAND_LINE,
+    PATIENCE_SECONDS,
+    ROOT,
+    pattern_of,
+    steps_of,
+)
+from tests.ports import free_port
 
 PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 PORT = "8750"
@@ -28,7 +36,7 @@ def script() -> str:
 
 
 def test_every_command_prints_what_the_page_says(tmp_path: Path):
-    command, folder, port = tmp_path / "bin" / "tallystick", tmp_path / "empty", free_port()
+    command, folder, port = tmp_path / "bin" / "tallystick", tmp_path / "empty", str(free_port())
     command.parent.mkdir()
     folder.mkdir()
     words = shlex.join((sys.executable, "-c", COMMAND_LINE))
@@ -47,7 +55,7 @@ def test_every_command_prints_what_the_page_says(tmp_path: Path):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
     )
 
     printed = ran.stdout.replace(f":{port}", f":{PORT}").split(AFTER)

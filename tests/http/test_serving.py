@@ -13,7 +13,7 @@ import pytest
 
 from tallystick.bootstrap import open_store
 from tallystick.entrypoints.cli import main
-from tests.http.served import IMPATIENT, NARROW, Served, report, serving
+from tests.http.served import IMPATIENT, NARROW, PATIENCE_SECONDS, Served, report, serving
 
 
 def stored_keys(folder: Path) -> set[str]:
@@ -75,7 +75,6 @@ def test_half_a_request_and_then_silence_is_ended(folder: Path):
 def test_headers_without_end_and_a_body_after_its_answer_are_ended(folder: Path):
     with serving(folder, prelude=NARROW) as served:
         with served.connected() as connection:
-            connection.settimeout(5)
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 8_000)
             assert until_closed(connection) == b""
         with served.connected() as connection:
@@ -85,7 +84,7 @@ def test_headers_without_end_and_a_body_after_its_answer_are_ended(folder: Path)
             )
             assert b" 413 " in connection.recv(4_096)
             with pytest.raises(OSError, match=r"reset|[Bb]roken"):
-                _trickle(connection, seconds=5)
+                _trickle(connection, seconds=PATIENCE_SECONDS)
 
 
 def test_a_request_that_is_under_way_at_the_end_is_finished(folder: Path):
@@ -139,8 +138,7 @@ class Reporter(threading.Thread):
         self.acked: list[str] = []
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=20)
-        with closing(connection):
+        with closing(self.served.connection()) as connection:
             self._report(connection)
 
     def _report(self, connection: http.client.HTTPConnection) -> None:
@@ -167,7 +165,7 @@ def under_load(served: Served, key: str, name: str, ending: signal.Signals) -> l
         time.sleep(0.01)
     served.end(ending)
     for reporter in reporters:
-        reporter.join(20)
+        reporter.join(PATIENCE_SECONDS)
     return reporters
 
 

@@ -65,7 +65,7 @@ class Passes:
 
     def run(self) -> HourlyLoop:
         self.loop.start()
-        self.loop._thread.join(10)
+        self.loop._thread.join(60)
         assert not self.outcomes
         return self.loop
 
@@ -90,7 +90,7 @@ def test_a_pass_that_fails_is_tried_again_and_shows_until_one_succeeds(caplog):
 def test_a_broken_promise_ends_the_loop():
     passes = Passes(InvariantViolated("the books"), DONE)
     passes.loop.start()
-    passes.loop._thread.join(10)
+    passes.loop._thread.join(60)
 
     assert "no further pass" in passes.loop.trouble()
     assert len(passes.begun) == 1
@@ -100,7 +100,7 @@ def test_a_lost_store_ends_the_loop_and_is_told():
     lost = StoreLost("in the middle of a commit")
     passes = Passes(lost, DONE)
     passes.loop.start()
-    passes.loop._thread.join(10)
+    passes.loop._thread.join(60)
 
     assert passes.lost == [lost]
     assert len(passes.begun) == 1
@@ -110,7 +110,7 @@ def test_a_lost_store_ends_the_loop_and_is_told():
 def test_a_loop_that_has_ended_by_itself_is_no_loop():
     passes = Passes(SystemExit(), DONE)
     passes.loop.start()
-    passes.loop._thread.join(10)
+    passes.loop._thread.join(60)
 
     assert passes.loop.trouble() == "it has ended; start this server again"
 

@@ -5,7 +5,7 @@ from tests.sandbox.shop import DAY, HOUR, NOON, OLD_VERSION, Shop
 
 
 def order(shop: Shop, method: str, path: str, /, **body):
-    answer = requests.request(method, f"{shop.url}/_sandbox/{path}", json=body, timeout=5)
+    answer = requests.request(method, f"{shop.url}/_sandbox/{path}", json=body, timeout=60)
     return answer.status_code, answer.json()
 
 
@@ -43,7 +43,7 @@ def test_faults_are_ordered_listed_and_cleared(shop: Shop) -> None:
     _, listed = order(shop, "GET", "faults")
     headers = {"Authorization": "Bearer sk_test_x"}
     first, second = (
-        requests.get(f"{shop.url}/v1/account", headers=headers, timeout=5).status_code
+        requests.get(f"{shop.url}/v1/account", headers=headers, timeout=60).status_code
         for _ in range(2)
     )
 
@@ -126,7 +126,7 @@ def test_keys_lag_and_status_are_set_from_outside(shop: Shop) -> None:
     order(shop, "POST", "subscription_status", subscription=subscription, status="past_due")
 
     headers = {"Authorization": "Bearer rk_test_none"}
-    assert requests.get(f"{shop.url}/v1/account", headers=headers, timeout=5).status_code == 403
+    assert requests.get(f"{shop.url}/v1/account", headers=headers, timeout=60).status_code == 403
     assert shop.hours(meter, customer, NOON, NOON + HOUR) == {}
     assert shop.stripe.v1.subscriptions.retrieve(subscription).status == "past_due"
 
@@ -163,7 +163,7 @@ def test_other_orders(shop: Shop, method: str, path: str, status: int) -> None:
     "body", [b"[1]", b"{", b'"x"', b'{"meter":"none","customer":"c","timestamp":1,"total":"1"}']
 )
 def test_an_order_that_cannot_be_read_is_refused_with_a_sentence(shop: Shop, body: bytes) -> None:
-    answer = requests.post(f"{shop.url}/_sandbox/total", data=body, timeout=5)
+    answer = requests.post(f"{shop.url}/_sandbox/total", data=body, timeout=60)
 
     assert answer.status_code == 400
     assert answer.json()["error"]

@@ -32,7 +32,7 @@ class Process:
 
 
 def order(shop: Shop, where: str, /, **body: object) -> None:
-    requests.post(f"{shop.url}/_sandbox/{where}", json=body, timeout=5).raise_for_status()
+    requests.post(f"{shop.url}/_sandbox/{where}", json=body, timeout=60).raise_for_status()
 
 
 def lived(path: Path) -> StripeSandbox:
@@ -80,8 +80,8 @@ def test_no_key_is_written_and_restrictions_still_hold(tmp_path: Path) -> None:
 
     with Process(path) as shop:
         headers = {"Authorization": "Bearer rk_test_secret"}
-        refused = requests.get(f"{shop.url}/v1/customers", headers=headers, timeout=5)
-        granted = requests.get(f"{shop.url}/v1/invoices", headers=headers, timeout=5)
+        refused = requests.get(f"{shop.url}/v1/customers", headers=headers, timeout=60)
+        granted = requests.get(f"{shop.url}/v1/invoices", headers=headers, timeout=60)
 
     assert "secret" not in path.read_text()
     assert (refused.status_code, granted.status_code) == (403, 200)
@@ -123,6 +123,6 @@ def test_real_time_is_replayed_as_it_was(tmp_path: Path) -> None:
 def test_an_order_that_failed_fails_again(tmp_path: Path, body: str) -> None:
     path = tmp_path / "sandbox.ndjson"
     with Process(path) as shop:
-        requests.post(f"{shop.url}/_sandbox/keys", data=body, timeout=5)
+        requests.post(f"{shop.url}/_sandbox/keys", data=body, timeout=60)
 
     assert Process(path).sandbox.now() == NOON

@@ -15,7 +15,7 @@ GET = b"GET /_sandbox/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 def connected(shop: Shop) -> socket.socket:
     place = urlsplit(shop.url)
-    return socket.create_connection((place.hostname, place.port), timeout=5)
+    return socket.create_connection((place.hostname, place.port), timeout=60)
 
 
 def said(shop: Shop, sent: bytes) -> bytes:
@@ -31,7 +31,7 @@ def test_it_binds_to_the_loopback_unless_told_otherwise(shop: Shop) -> None:
 
 def test_one_connection_answers_many_requests(shop: Shop) -> None:
     place = urlsplit(shop.url)
-    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=5)
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
     statuses = []
 
     for _ in range(3):
@@ -81,12 +81,12 @@ def test_it_runs_in_the_foreground_until_interrupted() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = urlsplit(process.stdout.readline().strip())
-        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
+        connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
         connection.request("GET", "/_sandbox/clock")
         answer = json.load(connection.getresponse())
         connection.close()
         process.send_signal(signal.SIGINT)
-        ended = process.wait(5)
+        ended = process.wait(60)
 
     assert answer["free_running"] is True
     assert ended == 0

@@ -173,7 +173,7 @@ def test_an_endpoint_that_was_removed_is_told_nothing(shop: Shop, receiver: Rece
     "url", ["http://example.org/", "http://10.0.0.1/", "ftp://localhost/", "localhost", "https://"]
 )
 def test_a_webhook_goes_to_https_or_to_this_machine(shop: Shop, url: str) -> None:
-    answer = requests.post(f"{shop.url}/_sandbox/webhooks", json={"url": url}, timeout=5)
+    answer = requests.post(f"{shop.url}/_sandbox/webhooks", json={"url": url}, timeout=60)
 
     assert (answer.status_code, "https" in answer.json()["error"]) == (400, True)
 
@@ -182,22 +182,22 @@ def test_over_http_an_endpoint_gets_a_secret_that_is_shown_once(
     shop: Shop, receiver: Receiver
 ) -> None:
     control = f"{shop.url}/_sandbox/webhooks"
-    made = requests.post(control, json={"url": URL, "thin": True}, timeout=5).json()
+    made = requests.post(control, json={"url": URL, "thin": True}, timeout=60).json()
     shop.meter()
     shop.report("cus_nobody")
-    (sent,) = requests.post(f"{control}/deliver", timeout=5).json()["delivered"]
+    (sent,) = requests.post(f"{control}/deliver", timeout=60).json()["delivered"]
 
     (secret,) = made["secrets"]
-    listed = requests.get(control, timeout=5)
+    listed = requests.get(control, timeout=60)
     assert stripe.WebhookSignature.verify_header(
         receiver.bodies[0], receiver.signatures[0], secret, None
     )
     assert secret not in listed.text
     assert listed.json()["deliveries"] == [sent]
-    assert requests.post(f"{control}/resend", json={"event": sent["event"]}, timeout=5).json() == {
+    assert requests.post(f"{control}/resend", json={"event": sent["event"]}, timeout=60).json() == {
         "waiting": 1
     }
-    gone = requests.delete(f"{control}?id={made['id']}", timeout=5).json()
+    gone = requests.delete(f"{control}?id={made['id']}", timeout=60).json()
     assert gone["endpoints"] == []
 
 
@@ -205,7 +205,7 @@ def test_over_http_an_endpoint_gets_a_secret_that_is_shown_once(
     "body", [{}, {"url": URL, "thin": "yes"}, {"url": URL, "secrets": "whsec_1"}]
 )
 def test_an_endpoint_that_cannot_be_meant_is_refused(shop: Shop, body: dict) -> None:
-    assert requests.post(f"{shop.url}/_sandbox/webhooks", json=body, timeout=5).status_code == 400
+    assert requests.post(f"{shop.url}/_sandbox/webhooks", json=body, timeout=60).status_code == 400
 
 
 def test_an_address_where_nobody_answers_is_an_attempt_in_vain(shop: Shop) -> None:

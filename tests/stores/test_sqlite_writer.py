@@ -13,7 +13,7 @@ from tallystick.domain.event import Receipt
 from tallystick.stores.sqlite import SqliteStore
 from tallystick.testing.factories import NOON, event, recording
 
-LOCK_WAIT = 30
+LOCK_WAIT = 300
 
 
 class FailingFile(apsw.VFSFile):
