@@ -277,7 +277,7 @@ def test_a_customer_gets_one_call_at_a_time_and_nobody_is_turned_away(world: Wor
 
 def test_two_customers_are_served_at_the_same_time(world: World):
     world.shop.meter()
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=300)
     world.shop.sandbox._pause = lambda _: both.wait()
     world.shop.fault("slow", delay_seconds=0.01, path=EVENTS)
     customers = [world.shop.customer() for _ in range(2)]

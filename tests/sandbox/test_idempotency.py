@@ -6,6 +6,8 @@ import stripe
 
 from tests.sandbox.shop import DAY, EVENTS, Shop, header
 
+PATIENCE_SECONDS = 60
+
 
 def test_the_same_key_and_parameters_replay_the_first_answer(shop: Shop) -> None:
     customer, meter = shop.customer(), shop.meter()
@@ -110,13 +112,23 @@ def test_what_is_turned_away_at_the_door_is_not_saved(shop: Shop, kind: str) -> 
 
 
 def while_a_slow_call_runs(shop: Shop, call: Callable[[], object], meanwhile: Callable[[], None]):
-    shop.fault("slow", count=1, delay_seconds=0.1)
+    """The slow call is answered when the rest is over, however long that takes."""
+    begun, is_over = threading.Event(), threading.Event()
+
+    def pause(_seconds: float) -> None:
+        begun.set()
+        assert is_over.wait(PATIENCE_SECONDS)
+
+    shop.sandbox._pause = pause
+    shop.fault("slow", count=1)
     slow = threading.Thread(target=call)
     slow.start()
-    while not shop.sandbox.faults()[0]["applied"]:
-        pass
-    meanwhile()
-    slow.join()
+    try:
+        assert begun.wait(PATIENCE_SECONDS)
+        meanwhile()
+    finally:
+        is_over.set()
+        slow.join()
 
 
 def test_a_key_in_flight_is_a_conflict(shop: Shop) -> None:
