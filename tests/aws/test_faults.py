@@ -205,3 +205,16 @@ def test_known_events_are_named_all_at_once(store: DynamoStore, client: Unsteady
 
     assert receipts == {Receipt.DUPLICATE: 60, Receipt.RECORDED: 1}
     assert client.asked["transact_write_items"] == 2
+
+
+def test_a_transaction_is_of_one_tenant_and_answers_keep_the_batchs_order(
+    store: DynamoStore, client: Unsteady
+):
+    told = [event(f"e{number % 4}", tenant=f"t{number % 3}") for number in range(24)]
+    client.asked.clear()
+
+    receipts = [each.receipt for each in report(store, *told)]
+
+    assert receipts == [Receipt.RECORDED] * 12 + [Receipt.DUPLICATE] * 12
+    assert client.asked["transact_write_items"] == 3
+    assert {value(store, aggregate_key(f"t{number}")) for number in range(3)} == {4}

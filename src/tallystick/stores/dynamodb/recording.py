@@ -3,6 +3,9 @@
 A transaction is put together from what is known, on the condition that it is so still. Where it
 is not, the answer says what stands there instead: a duplicate is dropped, an Aggregate folded anew,
 and the rest goes again. So a new event costs no read of its own.
+
+Each transaction is of one tenant. It costs as much as one of several, and others are in its way
+only where they write to that very tenant: a transaction over ten tenants meets the writers of ten.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,7 +50,9 @@ from tallystick.stores.dynamodb.world import Draft, World
 REFUSALS_MAX: Final = 200
 """So often others may come first before a batch gives up. Each time, one of them got on."""
 
-EVENTS_AT_ONCE: Final = 96
+EVENTS_AT_ONCE: Final = 98
+"""With the one Aggregate that they count in, they are a transaction."""
+
 EVENT_BYTES_MAX: Final = 3_000_000
 """A transaction holds 4 MB. One event alone takes a tenth of this at most."""
 
@@ -70,10 +75,21 @@ class Recorder:
         self._known = Known(self.table)
 
     def record(self, batch: Sequence[Recording]) -> tuple[Recorded, ...]:
+        recorded: dict[int, Recorded] = {}
+        by_tenant: dict[str, list[int]] = {}
+        for place, recording in enumerate(batch):
+            by_tenant.setdefault(recording.event.tenant, []).append(place)
+        for places in by_tenant.values():
+            told = self._record([batch[place] for place in places])
+            recorded |= zip(places, told, strict=True)
+        return tuple(recorded[place] for place in range(len(batch)))
+
+    def _record(self, batch: Sequence[Recording]) -> list[Recorded]:
+        """What becomes of one tenant's."""
         recorded: list[Recorded] = []
         refusals = 0
         while len(recorded) < len(batch):
-            rest = batch[len(recorded) : len(recorded) + EVENTS_AT_ONCE]
+            rest = _portion(batch[len(recorded) :])
             self._known.prefetch(c.key for recording in rest for c in recording.contributions)
             world = World(self._known)
             drafted = self._drafted(world, rest)
@@ -97,7 +113,7 @@ class Recorder:
             self._keep_conflicts(rest, drafted)
             self._known.keep(world.events, world.aggregates, world.members, world.groups)
             recorded += drafted
-        return tuple(recorded)
+        return recorded
 
     def _drafted(self, world: World, rest: Sequence[Recording]) -> list[Recorded]:
         """What becomes of as many as fit into one transaction."""
@@ -160,6 +176,12 @@ class Recorder:
                 if recorded.receipt is Receipt.CONFLICT and recorded.refused is None
             ]
         )
+
+
+def _portion(batch: Sequence[Recording]) -> Sequence[Recording]:
+    """The first of as few parts as the batch can be cut into, all of about the same length."""
+    parts = -(-len(batch) // EVENTS_AT_ONCE)
+    return batch[: -(-len(batch) // parts)]
 
 
 Written = tuple[Write, Callable[[Item | None], None]]
