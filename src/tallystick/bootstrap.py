@@ -5,7 +5,7 @@ Drivers are imported where they are chosen, so that a command loads only what it
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 from tallystick.clock import FixedClock, SystemClock
 from tallystick.config import Settings
 from tallystick.domain.checkpoint import Checkpoint, Signer, Verdict
-from tallystick.domain.errors import InvalidSetting
+from tallystick.domain.errors import InvalidSetting, PublisherMisconfigured
+from tallystick.domain.slot import Route
 from tallystick.ports import Clock, Publisher, Store
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ STORE_URLS: Final = (
 
 _TABLE: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 """What DynamoDB takes for a name: no user, password or port can be meant by it."""
+
+ARN: Final = "arn:"
+"""How the setting for Stripe's key begins where it names a secret of AWS Secrets Manager."""
 
 LIVE_KEY: Final = "live_key"
 """The switch that lets a key be used which bills real customers."""
@@ -45,6 +49,13 @@ class App:
     def publisher(self) -> Publisher:
         allow_live = LIVE_KEY in self.store.catalog.switches()
         return publisher_for(self.settings, self.clock, allow_live=allow_live)
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """Every way to tell a provider a quantity; to know them takes no key."""
+        from tallystick.publishers import ROUTES  # noqa: PLC0415
+
+        return ROUTES
 
     @property
     def has_provider(self) -> bool:
@@ -123,19 +134,32 @@ def new_incarnation() -> str:
 def publisher_for(settings: Settings, clock: Clock, *, allow_live: bool = False) -> Publisher:
     """Stripe where its key is set; else one that shows what would be sent, and sends nothing.
 
-    Raises InvalidSetting for a key that cannot be one, and for a live one that is not allowed.
+    Raises InvalidSetting for a key that cannot be one, and for a live one that is not allowed;
+    where a secret on AWS holds the key, PublisherMisconfigured, which names that secret.
     """
     if settings.stripe_api_key is None:
         from tallystick.publishers.dry_run import DryRunPublisher  # noqa: PLC0415
 
         return DryRunPublisher()
+    key = settings.stripe_api_key.reveal()
+    if not key.startswith(ARN):
+        return _stripe(key, settings, clock, allow_live=allow_live)
+    try:
+        from tallystick.aws_secrets import secret_text  # noqa: PLC0415
+    except ImportError:
+        raise InvalidSetting("a secret on AWS needs boto3: install tallystick[aws]") from None
+
+    try:
+        return _stripe(secret_text(key), settings, clock, allow_live=allow_live)
+    except InvalidSetting as error:
+        raise PublisherMisconfigured(f"the secret {key}: {error}") from error
+
+
+def _stripe(key: str, settings: Settings, clock: Clock, *, allow_live: bool) -> Publisher:
     from tallystick.publishers.stripe import StripePublisher  # noqa: PLC0415
 
     return StripePublisher(
-        settings.stripe_api_key.reveal(),
-        clock=clock,
-        api_base=settings.stripe_api_base or None,
-        allow_live=allow_live,
+        key, clock=clock, api_base=settings.stripe_api_base or None, allow_live=allow_live
     )
 
 
@@ -150,10 +174,12 @@ def stripe_of(app: App) -> "StripePublisher":
 
 def signer_for(app: App) -> Signer | None:
     """Who signs checkpoints, where the settings have a key. Raises InvalidSetting for a bad one."""
+    key = app.settings.checkpoint_key
+    if key is None:
+        return None
     from tallystick.signing import signer_of  # noqa: PLC0415
 
-    key = app.settings.checkpoint_key
-    return None if key is None else signer_of(key.reveal())
+    return signer_of(key.reveal())
 
 
 def verdicts_for(app: App, public_keys: Iterable[str]) -> Callable[[Checkpoint], Verdict] | None:

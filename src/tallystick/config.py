@@ -52,7 +52,8 @@ class Settings:
     """What the environment says.
 
     store                  TALLYSTICK_STORE
-    stripe_api_key         TALLYSTICK_STRIPE_API_KEY, or the file …_API_KEY_FILE names
+    stripe_api_key         TALLYSTICK_STRIPE_API_KEY, or the file …_API_KEY_FILE names; or there
+                           the ARN of the secret of AWS Secrets Manager that holds it
     stripe_api_base        TALLYSTICK_STRIPE_API_BASE; empty means Stripe itself
     stripe_webhook_secrets TALLYSTICK_STRIPE_WEBHOOK_SECRET, or the file …_FILE names: one or
                            several, between blanks or commas
@@ -68,6 +69,8 @@ class Settings:
     first_key_file         TALLYSTICK_FIRST_KEY_FILE: where the first admin key is written
     otel_asked             OpenTelemetry's own variables ask for traces; 'otlp' or 'console'
     embed_origins          TALLYSTICK_EMBED_ORIGINS: whose pages may frame a tenant's usage
+    dead_letter_queues     TALLYSTICK_DEAD_LETTER_QUEUES: URLs of the stack's, on AWS
+    stack                  TALLYSTICK_STACK: the stack on AWS that metrics are told of
     user                   who ran the command, for the audit trail
     """
 
@@ -87,6 +90,8 @@ class Settings:
     first_key_file: str = ""
     otel_asked: str = ""
     embed_origins: tuple[str, ...] = ()
+    dead_letter_queues: tuple[str, ...] = ()
+    stack: str = ""
     user: str = "unknown"
 
 
@@ -110,6 +115,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         first_key_file=found.get(f"{PREFIX}FIRST_KEY_FILE", "").strip(),
         otel_asked=_otel_asked(found),
         embed_origins=_origins(found, f"{PREFIX}EMBED_ORIGINS"),
+        dead_letter_queues=_queues(found, f"{PREFIX}DEAD_LETTER_QUEUES"),
+        stack=found.get(f"{PREFIX}STACK", "").strip(),
         user=_user(),
     )
 
@@ -196,6 +203,15 @@ def _origins(found: Mapping[str, str], name: str) -> tuple[str, ...]:
         if not _ORIGIN.fullmatch(origin):
             raise InvalidSetting(f"{name}: {origin!r} is no origin such as https://app.example.com")
     return origins
+
+
+def _queues(found: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """URLs of SQS between blanks or commas."""
+    urls = tuple(filter(None, re.split(r"[\s,]+", found.get(name, ""))))
+    for url in urls:
+        if not url.startswith(("https://", "http://")):
+            raise InvalidSetting(f"{name}: {url!r} is no URL of a queue")
+    return urls
 
 
 def _flag(found: Mapping[str, str], name: str) -> bool:

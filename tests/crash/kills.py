@@ -21,7 +21,8 @@ from threading import Event
 from tallystick.bootstrap import App, app_of
 from tallystick.config import read_settings
 from tallystick.domain.instant import HOUR, MINUTE, floor_hour
-from tallystick.entrypoints.cli.passes import limits_of, publishing_of, reconciling_of
+from tallystick.entrypoints.checking import reconciling_of
+from tallystick.entrypoints.composing import limits_of, publishing_of
 from tallystick.stages.passing import one_pass
 from tallystick.stages.recounting import pages
 from tallystick.stores.sqlite import SqliteStore

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 CORE = ("domain", "stages", "stores", "publishers")
+AWS_ADAPTERS = ("stores/dynamodb", "publishers/aws_marketplace", "entrypoints/aws", "aws_secrets")
 # Each driver, and how the paths begin where it may be imported.
 DRIVERS = {
     "apsw": ("stores/sqlite",),
     "sqlite3": (),
     "stripe": ("publishers/stripe",),
-    "boto3": ("stores/dynamodb", "publishers/aws_marketplace", "entrypoints/aws"),
-    "botocore": ("stores/dynamodb", "publishers/aws_marketplace", "entrypoints/aws"),
+    "boto3": AWS_ADAPTERS,
+    "botocore": AWS_ADAPTERS,
     "requests": ("publishers/stripe",),
 }
 CLOCK_READS = frozenset(

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TextIO
 
 from tallystick.domain.instant import SECOND, format_instant
 
@@ -113,6 +113,29 @@ class Writing(logging.handlers.QueueHandler):
             self.dropped += 1
 
 
+class AtOnce(logging.StreamHandler[TextIO]):
+    """Writes each line before the call returns: for a process that is frozen between its turns,
+    where no thread of ours would come to it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.context = CONTEXT.get()
+        super().emit(record)
+
+
+def log_at_once(stream: TextIO, level: str, form: str) -> None:
+    """From now on every line of this process of that level goes to the stream, and nowhere else."""
+    lines = AtOnce(stream)
+    lines.setFormatter(_formatter(form))
+    root = logging.getLogger()
+    root.handlers[:] = [lines]
+    root.setLevel(logging.WARNING)
+    LOG.setLevel(level.upper())
+
+
+def _formatter(form: str) -> logging.Formatter:
+    return PlainLines() if form == "text" else JsonLines()
+
+
 @contextmanager
 def logging_to(descriptor: int, level: str, form: str) -> Iterator[Writing]:
     """Within, every line of this process of that level goes to the file descriptor.
@@ -126,9 +149,8 @@ def logging_to(descriptor: int, level: str, form: str) -> Iterator[Writing]:
     root.handlers[:] = [writing]
     root.setLevel(logging.WARNING)
     LOG.setLevel(level.upper())
-    formatter = PlainLines() if form == "text" else JsonLines()
     thread = threading.Thread(
-        target=_write, args=(lines, formatter, descriptor), name="log lines", daemon=True
+        target=_write, args=(lines, _formatter(form), descriptor), name="log lines", daemon=True
     )
     thread.start()
     try:

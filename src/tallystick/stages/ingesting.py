@@ -11,7 +11,7 @@ from tallystick.domain.aggregate import Contribution
 from tallystick.domain.dead_letter import DeadLetter, Reason, dead_letter_id
 from tallystick.domain.envelope import ONBOARDING_ORIGIN
 from tallystick.domain.errors import FieldError, InvalidReport
-from tallystick.domain.event import Event
+from tallystick.domain.event import Event, Receipt
 from tallystick.domain.instant import MINUTE, format_instant
 from tallystick.domain.report import parse_report, tenants_named
 from tallystick.domain.tenant import NAME_LENGTH_MAX, Tenant
@@ -57,8 +57,16 @@ class Report:
     refused: InvalidReport | None = None
 
 
+DEAD_LETTER: Final = "dead_letter"
+KINDS: Final = (*Receipt, DEAD_LETTER)
+
 Outcome = Recorded | DeadLetter
 Counted = tuple[Event, tuple[Contribution, ...]]
+
+
+def kind_of(outcome: Outcome) -> str:
+    """One of KINDS: what became of a report, in a word."""
+    return DEAD_LETTER if isinstance(outcome, DeadLetter) else str(outcome.receipt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""One pass: seal, carry, publish. What the hourly loop, `tallystick run` and the demo all do."""
+"""One pass: seal, carry, publish. What the hourly loop, `tallystick run` and the demo all do.
+
+On AWS its steps are functions of their own, and many deliver side by side.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,13 +35,29 @@ def one_pass(
     now = publishing.clock.now()
     sealed = seal(store, routes, now, limits=limits, on_progress=on_progress)
     unheard = _poll(publishing)
-    published = publishing.run(on_progress)
-    carried = carry(store, routes, published.closed, now, limits=limits)
-    if carried:
-        again = publishing.run(on_progress)
-        published = published if again.is_stopped else again
+    published, carried = deliver(publishing, limits, now, on_progress)
     published.unread = published.unread or unheard
     return PassSummary(sealed, published, carried)
+
+
+def deliver(
+    publishing: Publishing,
+    limits: SealLimits,
+    now: int,
+    on_progress: Callable[[int], None] = lambda _: None,
+    *,
+    partition: int | None = None,
+    goes_on: Callable[[], bool] = lambda: True,
+) -> tuple[PublishSummary, int]:
+    """Publish what is due (of one partition, where given) and carry on what its slot no longer
+    takes; what was done, and how many pairs were carried. As safe as the whole pass."""
+    store, routes = publishing.store, publishing.publisher.routes
+    published = publishing.run(on_progress, partition=partition, goes_on=goes_on)
+    carried = carry(store, routes, published.closed, now, limits=limits)
+    if carried:
+        again = publishing.run(on_progress, partition=partition, goes_on=goes_on)
+        published = published if again.is_stopped else again
+    return published, carried
 
 
 def _poll(publishing: Publishing) -> str:

@@ -22,12 +22,14 @@ ROUNDS_MAX = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealSummary:
-    """What one pass did: Entries appended, those of them held, Aggregates looked at, races lost."""
+    """What one pass did: Entries appended, those of them held, Aggregates looked at, races lost;
+    and whether it was cut before it had seen all that is due."""
 
     entries: int = 0
     held: int = 0
     looked_at: int = 0
     stale: int = 0
+    is_cut: bool = False
 
     def plus(self, other: "SealSummary") -> "SealSummary":
         return SealSummary(
@@ -35,6 +37,7 @@ class SealSummary:
             held=self.held + other.held,
             looked_at=self.looked_at + other.looked_at,
             stale=self.stale + other.stale,
+            is_cut=self.is_cut or other.is_cut,
         )
 
 
@@ -45,32 +48,40 @@ def seal(
     *,
     limits: SealLimits,
     on_progress: Callable[[int], None] = lambda _: None,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> SealSummary:
     """Append what every due Aggregate whose time has come is ahead of the ledger.
 
-    Safe to run twice, also at once: the loser's Entry is refused and its Aggregate stays due.
+    Safe to run twice, also at once: the loser's Entry is refused and its Aggregate stays due. It
+    may be cut after any page, where it no longer `goes_on`; what is not reached stays due.
     """
+
+    def on_page(count: int) -> bool:
+        on_progress(count)
+        return goes_on()
+
     summary = SealSummary()
     for _ in range(ROUNDS_MAX):
         targets = Targets(store.catalog, routes, now, limits)
-        done = _seal_round(store.ledger, targets, now, limits.lead, on_progress)
+        done = _seal_round(store.ledger, targets, now, limits.lead, on_page)
         summary = summary.plus(done)
-        if not done.stale:
+        if not done.stale or done.is_cut:
             break
     return summary
 
 
 def _seal_round(
-    ledger: Ledger, targets: Targets, now: int, lead: int, on_progress: Callable[[int], None]
+    ledger: Ledger, targets: Targets, now: int, lead: int, on_page: Callable[[int], bool]
 ) -> SealSummary:
     summary, cursor = SealSummary(), ""
     while True:
         page = ledger.aggregates_due(now + lead, cursor=cursor)
         summary = summary.plus(_seal_page(ledger, targets, page.elements, now))
-        on_progress(len(page.elements))
-        cursor = page.cursor
+        goes_on, cursor = on_page(len(page.elements)), page.cursor
         if not cursor:
             return summary
+        if not goes_on:
+            return replace(summary, is_cut=True)
 
 
 def _seal_page(ledger: Ledger, targets: Targets, due: Iterable[Aggregate], now: int) -> SealSummary:

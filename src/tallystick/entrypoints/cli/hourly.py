@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tallystick.bootstrap import App
 from tallystick.domain.instant import floor_hour
 from tallystick.entrypoints.checking import Checks
-from tallystick.entrypoints.cli.passes import MARK, limits_of, publishing_of
+from tallystick.entrypoints.composing import MARK, limits_of, publishing_of
 from tallystick.entrypoints.worker import AGAIN, Passed
 from tallystick.stages.passing import PassSummary, one_pass
 from tallystick.stages.sealing import SealSummary, seal

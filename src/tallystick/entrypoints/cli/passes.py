@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import App as Cli
 from cyclopts import Parameter
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from tallystick.bootstrap import App, signer_for
 from tallystick.domain.discrepancy import Discrepancy
 from tallystick.domain.instant import format_instant
-from tallystick.domain.publication import Limits, decide
+from tallystick.domain.publication import decide
 from tallystick.domain.quantity import ZERO
 from tallystick.entrypoints.checking import reconciling_of
 from tallystick.entrypoints.cli.checkpoints import take_hourly
@@ -29,21 +29,13 @@ from tallystick.entrypoints.cli.context import (
     optional_instant,
 )
 from tallystick.entrypoints.cli.tables import Row, say, show
+from tallystick.entrypoints.composing import LIMITS, MARK, SENDERS, limits_of, publishing_of
 from tallystick.ports import Due
 from tallystick.publishers.dry_run import NO_KEY
 from tallystick.stages.passing import one_pass
-from tallystick.stages.publishing import Publishing, PublishSummary
+from tallystick.stages.publishing import PublishSummary
 from tallystick.stages.recounting import pages
 from tallystick.stages.sealing import SealSummary, seal
-from tallystick.stages.targeting import SealLimits
-
-SENDERS: Final = 8
-"""So many sends at once: enough to hide a provider's latency, far below its limits."""
-
-LIMITS: Final = Limits()
-
-MARK: Final = "cleared"
-"""An outcome of ours alone: a due mark was taken away. It tells a person nothing."""
 
 
 def register(app: Cli) -> None:
@@ -145,20 +137,6 @@ def _show_discrepancies(found: Iterator[Discrepancy], *, as_json: bool, empty: s
         NEEDS_A_PERSON
         if show(map(_discrepancy_row, found), as_json=as_json, empty=empty)
         else CLEAN
-    )
-
-
-def limits_of(app: App) -> SealLimits:
-    return SealLimits(grace=app.settings.grace)
-
-
-def publishing_of(app: App, senders: ThreadPoolExecutor | None = None) -> Publishing:
-    return Publishing(
-        store=app.store,
-        publisher=app.publisher,
-        clock=app.clock,
-        limits=LIMITS,
-        senders=senders,
     )
 
 

@@ -18,8 +18,8 @@ from tallystick.entrypoints.checking import Checks
 from tallystick.entrypoints.cli.checkpoints import checkpointed
 from tallystick.entrypoints.cli.context import CLEAN, StoreOption, audit, open_app
 from tallystick.entrypoints.cli.hourly import pass_of
-from tallystick.entrypoints.cli.passes import SENDERS
 from tallystick.entrypoints.cli.tables import say
+from tallystick.entrypoints.composing import SENDERS
 from tallystick.entrypoints.issuing import issued
 from tallystick.entrypoints.logs import logging_to, note
 from tallystick.entrypoints.running import Running

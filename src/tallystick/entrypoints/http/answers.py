@@ -11,19 +11,12 @@ from starlette.responses import Response
 from tallystick.domain.aggregate import AggregateKey
 from tallystick.domain.dead_letter import DeadLetter
 from tallystick.domain.errors import FieldError
-from tallystick.domain.event import Receipt
 from tallystick.domain.instant import format_instant
 from tallystick.entrypoints.http.problems import Problem, error_body
-from tallystick.stages.ingesting import Outcome
+from tallystick.stages.ingesting import KINDS, Outcome, kind_of
 from tallystick.stages.rehearsing import Fault
 
 COUNTS: Final = "Tallystick-Counts"
-DEAD_LETTER: Final = "dead_letter"
-KINDS: Final = (*Receipt, DEAD_LETTER)
-
-
-def kind_of(outcome: Outcome) -> str:
-    return DEAD_LETTER if isinstance(outcome, DeadLetter) else str(outcome.receipt)
 
 
 def counts_header(counts: Counter[str]) -> dict[str, str]:

@@ -14,7 +14,6 @@ from tallystick.entrypoints.http.answers import (
     counts_header,
     flag,
     json_response,
-    kind_of,
     uncountable,
     wants_receipts,
 )
@@ -45,7 +44,7 @@ from tallystick.entrypoints.http.reading import (
     read_line_group,
 )
 from tallystick.entrypoints.http.service import Service, service_of
-from tallystick.stages.ingesting import Outcome, Report
+from tallystick.stages.ingesting import Outcome, Report, kind_of
 
 INLINE_BYTES: Final = 32 * 1024
 """A larger body is parsed in a thread, so that other requests are not held up."""

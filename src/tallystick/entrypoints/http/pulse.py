@@ -12,9 +12,8 @@ from typing import Final
 from tallystick.domain.aggregate import AggregateKey
 from tallystick.domain.instant import SECOND
 from tallystick.domain.meter import WHOLE
-from tallystick.entrypoints.http.answers import kind_of
 from tallystick.ports import Recorded
-from tallystick.stages.ingesting import Outcome
+from tallystick.stages.ingesting import Outcome, kind_of
 
 SECONDS_KEPT: Final = 60
 PLACES_KEPT: Final = 8

@@ -23,10 +23,10 @@ from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.instant import SECOND
 from tallystick.domain.publication import State
 from tallystick.entrypoints.checking import Checks
-from tallystick.entrypoints.http.answers import KINDS
 from tallystick.entrypoints.http.books import check_unbound
 from tallystick.entrypoints.http.service import Service, service_of
 from tallystick.entrypoints.worker import Passes
+from tallystick.stages.ingesting import KINDS
 
 L = TypeVar("L", bound=str)
 
