@@ -1,6 +1,6 @@
 # Everything here works from a fresh clone with git, make and Python >= 3.11 with pip.
 # GNU make 3.81 (macOS) is enough. Overridable: PYTHON, VENV, SEED, SEEDS, SECONDS, FUZZ, ROUNDS,
-# UV, TESTS, MUTANTS.
+# UV, TESTS, MUTANTS, FORM.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,6 +16,7 @@ PORT ?= 8750
 SECONDS ?= 60
 FUZZ ?=
 ROUNDS ?= 200
+FORM ?= short
 TESTS ?= tests
 BIN := $(VENV)/bin
 AWS_TOOLS := build/aws-tools/.made build/aws-runtime/.made build/ministack/.made build/asl/.made
@@ -90,10 +91,8 @@ conformance: $(VENV)/.dev ## ask the HTTP interface at random, at length, by its
 fuzz: $(VENV)/.fuzz ## fuzz every parser: SECONDS=60 for each, FUZZ="NAME NAME" for some
 	@$(BIN)/python -m tests.fuzz $(SECONDS) $(FUZZ)
 
-bench: $(VENV)/.dev ## measure this machine: BENCH=http_ingest is one of those in bench/
-	@test -f "bench/$(BENCH).py" || { printf 'Name one of these: make bench BENCH=...\n' >&2; \
-		ls bench | sed -n 's/^\([a-z].*\)\.py$$/  \1/p' >&2; exit 2; }
-	@$(BIN)/python bench/$(BENCH).py
+bench: $(VENV)/.dev build/bench/.made ## measure, beside a rival on PostgreSQL: FORM=full takes hours, BENCH=hourly_run does one
+	@$(BIN)/python -m bench$(if $(BENCH),.$(BENCH), --form $(FORM) $(if $(KEEP),--keep))
 
 clean: ## remove what make made
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -179,12 +178,6 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 $(VENV)/.fuzz: $(VENV)/.dev requirements/fuzz.txt
 	@echo "Installing what fuzzing needs, by hash."
 	@$(PIP_INSTALL) $(LOCKED) -r requirements/fuzz.txt
-	@touch $@
-
-# The benchmark's rival, and the profiler: make runs this for a venv that has nothing of ours.
-$(VENV)/.rival: $(VENV)/.made requirements/bench.txt
-	@echo "Installing the benchmark's rival, by hash."
-	@$(PIP_INSTALL) $(LOCKED) -r requirements/bench.txt
 	@touch $@
 
 # Published as source only, so it is built here, by the locked backend, without its dependencies.

@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Final
 
 from bench.table.ingest import Books
-from bench.table.machine import bytes_in
 from bench.table.serving import Tallystick
 from bench.table.usage import FILLED
 from tallystick.stages.sealing import seal
@@ -49,5 +48,5 @@ def fill(books: Books, server: Tallystick, keys: int, seconds: float) -> Filled:
         keys=books.filled,
         asked=keys,
         seconds=round(time.perf_counter() - began, 1),
-        bytes_per_event=round(bytes_in(server.folder) / max(1, books.filled), 1),
+        bytes_per_event=round(server.bytes_on_disk() / max(1, books.filled), 1),
     )

@@ -20,7 +20,7 @@ RECEIVED_MAX: Final = 65_536
 HEADERS_END: Final = b"\r\n\r\n"
 
 
-class Refused(SystemExit):
+class Refused(Exception):
     """The server did not take a request: there is nothing to measure."""
 
 

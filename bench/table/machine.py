@@ -105,7 +105,3 @@ def memory_mib(pid: int, line: str = "VmRSS") -> int:
         if found.startswith(f"{line}:"):
             return int(found.split()[1]) // 1024
     return 0
-
-
-def bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

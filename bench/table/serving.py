@@ -162,6 +162,10 @@ class Tallystick(Server):
     def file(self) -> Path:
         return self.folder / "tally.db"
 
+    def bytes_on_disk(self) -> int:
+        """The store's file, and what SQLite keeps beside it."""
+        return sum(path.stat().st_size for path in self.folder.glob(f"{self.file.name}*"))
+
     def open_store(self) -> SqliteStore:
         return SqliteStore.open(self.file, incarnation="bench")
 
