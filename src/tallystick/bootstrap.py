@@ -7,14 +7,14 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
 from tallystick.clock import FixedClock, SystemClock
-from tallystick.config import Settings
+from tallystick.config import Secret, Settings
 from tallystick.domain.checkpoint import Checkpoint, Signer, Verdict
 from tallystick.domain.errors import InvalidSetting, PublisherMisconfigured
 from tallystick.domain.slot import Route
@@ -141,26 +141,36 @@ def publisher_for(settings: Settings, clock: Clock, *, allow_live: bool = False)
         from tallystick.publishers.dry_run import DryRunPublisher  # noqa: PLC0415
 
         return DryRunPublisher()
-    key = settings.stripe_api_key.reveal()
-    if not key.startswith(ARN):
-        return _stripe(key, settings, clock, allow_live=allow_live)
+    place = settings.stripe_api_key.reveal()
+    if place.startswith(ARN):
+        try:
+            return publisher_for(with_secret(settings), clock, allow_live=allow_live)
+        except InvalidSetting as error:
+            raise PublisherMisconfigured(f"the secret {place}: {error}") from error
+    from tallystick.publishers.stripe import StripePublisher  # noqa: PLC0415
+
+    return StripePublisher(
+        settings.stripe_api_key.reveal(),
+        clock=clock,
+        api_base=settings.stripe_api_base or None,
+        allow_live=allow_live,
+    )
+
+
+def with_secret(settings: Settings) -> Settings:
+    """The same with the provider's key as it is now, where a secret on AWS holds it.
+
+    Raises PublisherMisconfigured, which names that secret, and PublisherUnavailable.
+    """
+    key = settings.stripe_api_key
+    if key is None or not key.reveal().startswith(ARN):
+        return settings
     try:
         from tallystick.aws_secrets import secret_text  # noqa: PLC0415
     except ImportError:
         raise InvalidSetting("a secret on AWS needs boto3: install tallystick[aws]") from None
 
-    try:
-        return _stripe(secret_text(key), settings, clock, allow_live=allow_live)
-    except InvalidSetting as error:
-        raise PublisherMisconfigured(f"the secret {key}: {error}") from error
-
-
-def _stripe(key: str, settings: Settings, clock: Clock, *, allow_live: bool) -> Publisher:
-    from tallystick.publishers.stripe import StripePublisher  # noqa: PLC0415
-
-    return StripePublisher(
-        key, clock=clock, api_base=settings.stripe_api_base or None, allow_live=allow_live
-    )
+    return replace(settings, stripe_api_key=Secret(secret_text(key.reveal())))
 
 
 def stripe_of(app: App) -> "StripePublisher":

@@ -8,10 +8,11 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any, Final, Protocol, TypeVar
 
-from tallystick.bootstrap import ARN, App, clock_at, open_store
+from tallystick.bootstrap import ARN, App, clock_at, open_store, with_secret
 from tallystick.clock import SystemClock
 from tallystick.config import read_settings
 from tallystick.domain.errors import InvalidSetting, PublisherMisconfigured
@@ -43,46 +44,58 @@ class ColdStart:
         self.settings = read_settings()
         log_at_once(sys.stderr, self.settings.log_level, self.settings.log_format)
         self.store = open_store(self.settings.store, create=False)
-        self._app: App | None = None
+        self._app = App(store=self.store, clock=SystemClock(), settings=self.settings)
+        self._keyed: App | None = None
 
     @cached_property
     def intake(self) -> Intake:
         return intake_of(self.store, auto_onboard=self.settings.auto_onboard)
 
     def app(self, event: Event) -> App:
-        """The application by this machine's clock, or at the instant that the event names."""
-        at = event.get("at")
-        if at is not None:
-            clock = clock_at(_instant(at))
-            return App(store=self.store, clock=clock, settings=self.settings)
-        if self._app is None:
-            self._app = App(store=self.store, clock=SystemClock(), settings=self.settings)
-        return self._app
+        """The application by this machine's clock, or at the instant that the event names. It
+        cannot reach the provider."""
+        return self._at(event, self._app)
 
     def with_provider(self, event: Event, work: Callable[[App], T]) -> T:
-        """What the work answers. Where the provider refuses a key that an earlier turn read, it is
-        read anew, since somebody may have changed it, and the work is done once more."""
-        was_warm, app = self._app is not None, self.app(event)
-        try:
-            return self._named(work, app)
-        except PublisherMisconfigured:
-            self._app = None
-            if not was_warm or "at" in event:
-                raise
-        note(logging.WARNING, "the provider refuses our key: it is read anew")
-        return self._named(work, self.app(event))
+        """What the work answers. The provider's key is read once; where the provider refuses it
+        and it was changed since, the work is done once more with the new one.
 
-    def _named(self, work: Callable[[App], T], app: App) -> T:
-        """An error about the key says where it lies."""
-        if app.settings.stripe_api_key is None:
-            raise PublisherMisconfigured("TALLYSTICK_STRIPE_API_KEY names no key, and no secret")
-        place = app.settings.stripe_api_key.reveal()
+        Raises PublisherMisconfigured, which says where the key lies.
+        """
+        app, was_warm = self._keyed or self._with_key(), self._keyed is not None
+        self._keyed = app
         try:
+            return self._done(work, self._at(event, app))
+        except PublisherMisconfigured:
+            self._keyed = fresh = self._with_key()
+            if not was_warm or fresh.settings == app.settings:
+                raise
+        note(logging.WARNING, "the provider refuses our key, and another is there")
+        return self._done(work, self._at(event, fresh))
+
+    def _at(self, event: Event, app: App) -> App:
+        at = event.get("at")
+        return app if at is None else replace(app, clock=clock_at(_instant(at)))
+
+    def _with_key(self) -> App:
+        if self.settings.stripe_api_key is None:
+            raise PublisherMisconfigured("TALLYSTICK_STRIPE_API_KEY names no key, and no secret")
+        return replace(self._app, settings=with_secret(self.settings))
+
+    def _done(self, work: Callable[[App], T], app: App) -> T:
+        """An error about the key says where it lies."""
+        try:
+            _make_publisher(app)
             return work(app)
         except PublisherMisconfigured as error:
-            if not place.startswith(ARN) or place in str(error):
-                raise
-            raise PublisherMisconfigured(f"the secret {place}: {error}") from error
+            raise PublisherMisconfigured(f"{self._place}: {error}") from error
+
+    @property
+    def _place(self) -> str:
+        """Where the key lies."""
+        key = self.settings.stripe_api_key
+        is_named = key is not None and key.reveal().startswith(ARN)
+        return f"the secret {key.reveal()}" if key and is_named else "TALLYSTICK_STRIPE_API_KEY"
 
     def count(self, **counts: int) -> None:
         """Tell CloudWatch of these, as numbers of the stack."""
@@ -109,6 +122,14 @@ def while_time_is_left(context: Context, seconds: int = TURN_SECONDS) -> Callabl
     where that is short, so that every turn does something."""
     last = min(seconds * 1_000, context.get_remaining_time_in_millis() // 2)
     return lambda: context.get_remaining_time_in_millis() > last
+
+
+def _make_publisher(app: App) -> None:
+    """Here and now, so that what is wrong with the key is told as such."""
+    try:
+        app.publisher  # noqa: B018  # it is made when it is first asked for
+    except InvalidSetting as error:
+        raise PublisherMisconfigured(str(error)) from error
 
 
 def _instant(at: object) -> int:
