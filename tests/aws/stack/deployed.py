@@ -1,0 +1,167 @@
+"""The stack as it stands in the emulator, and what a test does with it: put events on the bus, let
+the hourly pass run, and look at what came of it.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tallystick.bootstrap import open_store
+from tallystick.domain.instant import format_instant
+from tallystick.ports import Store
+from tests.aws.stack.emulator import REGION, Emulator
+
+PUT_AT_ONCE = 10
+"""So many entries PutEvents takes."""
+
+PATIENCE_SECONDS = 900
+LOOK_EVERY_SECONDS = 0.2
+
+
+class NotYet(AssertionError):
+    """What was waited for did not happen, far beyond what it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How an execution of the state machine ended."""
+
+    arn: str
+    status: str
+    error: str
+    cause: str
+    output: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """One stack in one emulator."""
+
+    emulator: Emulator
+    stack: str
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        answer = self.emulator.client("cloudformation").describe_stacks(StackName=self.stack)
+        told = answer["Stacks"][0]["Outputs"]
+        return {output["OutputKey"]: output["OutputValue"] for output in told}
+
+    @cached_property
+    def physical(self) -> dict[str, str]:
+        """What each resource of the template is called."""
+        pages = self.emulator.client("cloudformation").get_paginator("list_stack_resources")
+        return {
+            one["LogicalResourceId"]: one["PhysicalResourceId"]
+            for page in pages.paginate(StackName=self.stack)
+            for one in page["StackResourceSummaries"]
+        }
+
+    @property
+    def store_url(self) -> str:
+        return f"dynamodb://{self.outputs['TableName']}?region={REGION}"
+
+    @cached_property
+    def store(self) -> Store:
+        """The same store that the functions work on. The endpoint is in this process's environment
+        (see conftest)."""
+        return open_store(self.store_url)
+
+    # ------------------------------------------------------------------------------ events
+
+    def put(self, detail_type: str, details: Iterable[dict[str, object] | str]) -> None:
+        """Put each detail on the bus, as a service would; none is refused."""
+        told = [
+            {
+                "EventBusName": self.outputs["EventBusName"],
+                "Source": "flights",
+                "DetailType": detail_type,
+                "Detail": detail if isinstance(detail, str) else json.dumps(detail),
+            }
+            for detail in details
+        ]
+        client = self.emulator.client("events")
+        for first in range(0, len(told), PUT_AT_ONCE):
+            answer = client.put_events(Entries=told[first : first + PUT_AT_ONCE])
+            assert answer["FailedEntryCount"] == 0, answer
+
+    def waiting(self, queue: str) -> int:
+        """How many messages a queue holds, those that somebody works on among them."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.emulator.client("sqs").get_queue_attributes(
+            QueueUrl=self.outputs[f"{queue}QueueUrl"], AttributeNames=names
+        )
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def settle(self, *queues: str) -> None:
+        """Wait until the functions have taken all that lies in these queues, or in all."""
+        for queue in queues or ("Onboard", "Billing", "Stray"):
+            until(lambda queue=queue: self.waiting(queue) == 0, f"{queue}Queue is empty")
+
+    # ------------------------------------------------------------------------- the pass
+
+    def start(self, at: int, name: str = "") -> str:
+        """Start a pass as of this instant; its ARN."""
+        wanted = {"stateMachineArn": self.outputs["StateMachineArn"]}
+        named = {"name": name} if name else {}
+        asked = json.dumps({"at": format_instant(at)})
+        return str(self._steps.start_execution(**wanted, **named, input=asked)["executionArn"])
+
+    def ended(self, arn: str) -> Execution:
+        """Wait for its end."""
+
+        def is_over() -> bool:
+            return bool(self._steps.describe_execution(executionArn=arn)["status"] != "RUNNING")
+
+        until(is_over, f"{arn} has ended")
+        told = self._steps.describe_execution(executionArn=arn)
+        return Execution(
+            arn=arn,
+            status=told["status"],
+            error=told.get("error", ""),
+            cause=told.get("cause", ""),
+            output=json.loads(told.get("output") or "{}"),
+        )
+
+    def passed(self, at: int) -> Execution:
+        """A pass as of this instant, to its end, which is a good one."""
+        execution = self.ended(self.start(at))
+        assert execution.status == "SUCCEEDED", execution
+        return execution
+
+    @cached_property
+    def _steps(self) -> Any:
+        return self.emulator.client("stepfunctions")
+
+    def invoked(self, function: str, *, at: int, **event: object) -> dict[str, Any]:
+        """What a function answers as of this instant."""
+        answer = self.emulator.client("lambda").invoke(
+            FunctionName=self.physical[function],
+            Payload=json.dumps({"at": format_instant(at), **event}).encode(),
+        )
+        told = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, told
+        return dict(told)
+
+    # ---------------------------------------------------------------------------- settings
+
+    def set_key(self, text: str) -> None:
+        """Put Stripe's key where the stack looks for it."""
+        self.emulator.client("secretsmanager").put_secret_value(
+            SecretId=self.outputs["StripeSecretKeyArn"], SecretString=text
+        )
+
+
+def until(is_so: Callable[[], bool], what: str, patience: float = PATIENCE_SECONDS) -> None:
+    """Wait; the patience is far beyond what a slow machine takes."""
+    end = time.monotonic() + patience
+    while not is_so():
+        if time.monotonic() > end:
+            raise NotYet(f"not after {patience} s: {what}")
+        time.sleep(LOOK_EVERY_SECONDS)
+
+
+def in_chunks(elements: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    return (elements[first : first + size] for first in range(0, len(elements), size))
