@@ -255,7 +255,7 @@ def test_a_record_of_somebody_else_in_its_hour_is_a_question_for_a_person():
     assert desk.told == {"31T10": 1}
 
 
-def test_a_hour_gathers_what_belongs_to_it_before_it_is_told():
+def test_an_hour_gathers_what_belongs_to_it_before_it_is_told():
     desk = Desk()
     desk.report("late", 2, occurred_at=TEN - 8 * HOUR)
 

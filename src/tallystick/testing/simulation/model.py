@@ -111,6 +111,10 @@ class Model:
             self._values[place] = _folded(meter.aggregation, list(self.live[key].values()))
         return self._values[place]
 
+    def may_carry(self, meter: str) -> bool:
+        """Whether some version of the meter says that closed usage is carried."""
+        return any(m.id == meter and m.closed == "carry" for m in self._meters)
+
     def value_at(self, key: AggregateKey, position: int) -> Decimal | None:
         """What it was at an earlier position; None where nobody looked."""
         return self._values.get((key, position))

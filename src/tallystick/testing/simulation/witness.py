@@ -14,6 +14,7 @@ from typing import Final, cast
 from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.backlog import Backlog
 from tallystick.domain.event import Receipt
+from tallystick.domain.instant import HOUR
 from tallystick.domain.ledger import GENESIS, Entry
 from tallystick.domain.meter import WHOLE
 from tallystick.domain.publication import Publication, State
@@ -30,7 +31,7 @@ from tallystick.ports import (
     Recording,
     Store,
 )
-from tallystick.testing.fakes import ROUTES, FakeProvider
+from tallystick.testing.fakes import ROUTES, SKEW_MAX, FakeProvider
 from tallystick.testing.simulation.model import NOTHING, Model
 
 Series = tuple[str, str, str]
@@ -125,8 +126,10 @@ class Witness:
     # ── the ledger ──
 
     def appended(self, entries: tuple[Entry, ...]) -> None:
-        periods = [entry.period for entry in entries]
+        periods, key = [entry.period for entry in entries], entries[0].key
         self.met["moved to a later slot"] += len(periods) > len(set(periods))
+        rightly = len(set(periods)) == 1 or self.model.may_carry(key.meter)
+        require(rightly, f"{key} goes to another period, and no meter says so")
         for entry in entries:
             self.met[f"entry {entry.kind}"] += 1
             self.met[f"held: {entry.held}"] += 1
@@ -173,6 +176,9 @@ class Witness:
             self.met["given back to a spent slot"] += leaves and allocation.quantity > 0
             open_still = leaves or not known.is_closed(entry.sealed_at)
             require(open_still, f"{slot} is closed and still gets an Entry")
+            gathers = ROUTES[slot.route].gathers(slot.start, entry.sealed_at)
+            may_fall = leaves or gathers or ROUTES[slot.route].mode is not Mode.ONCE
+            require(allocation.quantity > 0 or may_fall, f"{slot} falls when it may have been sent")
             self.series[slot].add(place)
             self.appended_at[slot] = entry.sealed_at
         sums = (entry.billed, entry.allocated)
@@ -224,6 +230,8 @@ class Witness:
         sole = earlier == identifier or earlier in self.uncounted
         require(sole, f"{slot} is sent a second record, {publication.value}")
         self.sent_once[slot] = identifier
+        early = self.provider.clock.now() < slot.start + HOUR - SKEW_MAX
+        require(not early, f"{slot} is sent its one record while its hour runs")
         late = publication.deadline >= publication.place.closes_at
         require(not late, f"{slot} is sent something that may come after it has closed")
 

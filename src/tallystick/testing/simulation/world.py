@@ -43,12 +43,13 @@ from tallystick.testing.simulation.witness import Witness, WitnessedStore
 from tallystick.testing.simulation.workers import Worker
 
 CALM_HOURS: Final = 30
-CALM_LONG: Final = 40
-CALM_STEP: Final = 6 * HOUR
-"""After some hours of a pass each, a pass every six hours: some eleven days in all, which is the
-longest that doubt may last (23 h of resends, 48 h + 12 h of absence, and the same once more)."""
+CALM_LONG: Final = 60
+CALM_STEP: Final = 4 * HOUR
+"""After some hours of a pass each, a pass every four hours: some eleven days in all, which is the
+longest that doubt may last (23 h of resends, 48 h + 12 h of absence, and the same once more). What
+gathers for one record can only be sent within six hours, so no pass may come later than that."""
 
-CALM_RESTORED: Final = 12
+CALM_RESTORED: Final = 18
 """A copy waits two days before it sends."""
 
 TENDED: Final = MappingProxyType({0: (Kind.RECONCILE, Kind.REPAIR), CALM_HOURS: (Kind.REPAIR,)})
