@@ -19,7 +19,7 @@ from tallystick.domain.mapping import (
 )
 from tallystick.domain.meter import Closed
 from tallystick.domain.publication import Limits, Publication, State
-from tallystick.domain.slot import Mode, Reads, Slot, SlotKey, reading_group
+from tallystick.domain.slot import Mode, Reads, Route, Slot, SlotKey, reading_group
 from tallystick.domain.window import Window
 from tallystick.ports import Due, Publisher, Store
 from tallystick.stages.reconciling import Line, Reconciling, line_of
@@ -109,10 +109,11 @@ class Settled:
     def _is_rightly_held(self, entry: Entry) -> bool:
         """Whether the plan gives a reason. The Entry names the one that held when it was made."""
         key, mapping = entry.key, self._mapping(entry.key)
+        held_at = self.witness.held_at.get(key, entry.sealed_at)
         if mapping is None:
             return entry.held == NO_MAPPING
         made_at = max(at for at, m in self.plan.mappings if m == mapping)
-        was_unmapped = entry.held == NO_MAPPING and entry.sealed_at <= made_at
+        was_unmapped = entry.held == NO_MAPPING and held_at <= made_at
         if key.window.start < mapping.publish_from:
             return was_unmapped or entry.held == BEFORE_PUBLISH_FROM
         calendar = self.plan.customer(key.tenant).calendar
@@ -124,10 +125,19 @@ class Settled:
             return True  # The hour is billed with the period before it, which closes at once.
         # A mapping is seen by the next pass, which may be long after it was made.
         seen_by = made_at + JUST_BEFORE if self.plan.is_calm else self.now
-        seen_at = seen_by if was_unmapped else entry.sealed_at
+        seen_at = seen_by if was_unmapped else held_at
+        if entry.held == CLOSED and self._runs_on(route, key, period, held_at):
+            return False  # A later hour of the same bill would take it.
         too_late = seen_at >= period.end + route.closes_after - HOUR
         too_old = seen_at >= key.window.start + route.oldest - HOUR
         return (was_unmapped or entry.held == CLOSED) and (too_late or too_old)
+
+    def _runs_on(self, route: Route, key: AggregateKey, period: Window, at: int) -> bool:
+        """Whether one record per slot is taken for an hour of the period later than `at`, and
+        nothing about it has changed."""
+        made = [m for _, m in self.plan.mappings if (m.tenant, m.meter) == (key.tenant, key.meter)]
+        same = len(made) == 1 and not self.plan.terms and self.witness.adopted_at is None
+        return route.mode is Mode.ONCE and same and at + HOUR < period.end
 
     def _check_balance(self, series: Series, period: Window) -> None:
         """The slots hold together what is to be billed, but for what closed slots cannot give."""

@@ -38,7 +38,7 @@ Series = tuple[str, str, str]
 
 OF_THE_STORE: Final = (
     *("heads", "entries", "billed", "allocated", "moved"),
-    *("appended_at", "totals", "series", "unsettled"),
+    *("appended_at", "totals", "series", "unsettled", "held_at"),
 )
 
 
@@ -59,6 +59,8 @@ class Witness:
         self.provider = provider
         self.heads: dict[tuple[str, str], tuple[int, str]] = {}
         self.entries: dict[AggregateKey, Entry] = {}
+        self.held_at: dict[AggregateKey, int] = {}
+        """When what is held was last looked at: a later carry only repeats why it is."""
         self.billed: dict[tuple[Series, Window], Decimal] = defaultdict(lambda: NOTHING)
         self.allocated: dict[tuple[Series, Window], Decimal] = defaultdict(lambda: NOTHING)
         self.moved: dict[tuple[Series, Window], Decimal] = defaultdict(lambda: NOTHING)
@@ -156,6 +158,8 @@ class Witness:
         revision = last.revision if last else 0
         require(entry.revision == revision + 1, f"{key} revision {entry.revision} is not next")
         self.entries[key] = entry
+        if not entry.moved:
+            self.held_at[key] = entry.sealed_at
 
     def _allocated(self, entry: Entry) -> None:
         key = entry.key
