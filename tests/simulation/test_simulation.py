@@ -1,9 +1,11 @@
 """Some hundred worlds in which everything goes wrong, and planted bugs that must not survive."""
 
 import re
+from collections import Counter
 
 import pytest
 
+from tallystick.domain import ledger
 from tallystick.testing.simulation import __main__ as program
 from tallystick.testing.simulation.coverage import SITUATIONS
 from tallystick.testing.simulation.files import run_on_file
@@ -36,6 +38,21 @@ def test_every_promise_holds_in_worlds_where_everything_goes_wrong(first):
 @pytest.mark.parametrize("first", range(0, 20, 5))
 def test_every_promise_holds_on_files_that_are_opened_again_after_each_crash(first):
     assert failures(range(first, first + 5), hours_max=12, run=run_on_file) == []
+
+
+@pytest.mark.parametrize("first", range(0, 60, CHUNK))
+def test_every_promise_holds_where_an_entry_changes_one_slot_at_most(monkeypatch, first):
+    """So that a fall is told by many Entries, with crashes and other workers between them."""
+    monkeypatch.setattr(ledger, "ALLOCATIONS_MAX", 1)
+    met: Counter[str] = Counter()
+
+    def run(plan):
+        ran = run_plan(plan)
+        met.update(ran.met)
+        return ran
+
+    assert failures(range(first, first + CHUNK), run=run) == []
+    assert met["entry lowering"] > 0
 
 
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)

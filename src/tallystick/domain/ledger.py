@@ -28,6 +28,10 @@ from tallystick.domain.window import Window
 GENESIS: Final = "0" * 64
 """What the first Entry of a chain names as the hash before it."""
 
+ALLOCATIONS_MAX: Final = 40
+"""So many slots an Entry changes at most: with each of them it is one write, and a store's write
+has an end. A fall through more slots goes on in Entries of its own, until none is left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
@@ -71,12 +75,17 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """seal, correction, release or carry."""
+        """seal, correction, release, carry or lowering."""
         if self.moved:
             return "carry"
         if self.delta:
             return "seal" if self.revision == 1 else "correction"
-        return "release"
+        return "release" if self.released else "lowering"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it changes as many slots as an Entry may, so that there may be a `rest_of` it."""
+        return len(self.allocations) >= ALLOCATIONS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,9 @@ class Holding:
     stays: bool = False
 
 
+Holdings = tuple[Holding, ...]
+
+
 def hash_of(entry: Entry) -> str:
     """SHA-256 over the canonical JSON of everything in the Entry but its own hash."""
     told = canonical_json(_plain(replace(entry, hash="")))
@@ -155,7 +167,7 @@ def next_entries(
     *,
     onward: Place | Held | None = None,
     onward_route: Route | None = None,
-    holdings: tuple[Holding, ...] = (),
+    holdings: Holdings = (),
     now: int,
 ) -> tuple[Entry, ...]:
     """What the ledger must be told so that it follows the Aggregate: none, one, or a linked pair.
@@ -186,6 +198,22 @@ def goes_later(route: Route | None, place: Place | Held, onward: Place | Held | 
         return False
     once = route is not None and route.mode is Mode.ONCE
     return once and onward.slot != place.slot and onward.shares_bill(place)
+
+
+def rest_of(
+    aggregate: Aggregate, book: Book, route: Route, *, holdings: Holdings, now: int
+) -> tuple[Entry, ...]:
+    """What the key's last Entry, which is full, left to be lowered: one more Entry, or none.
+
+    It says nothing new of the Aggregate. `book` has the balance, `holdings` are the slots, in that
+    Entry's period; and nothing else is said of the key before.
+    """
+    if book.last is None or not book.last.is_full:
+        return ()
+    last, sums = book.last, book.balance(book.last.period)
+    rest = _lowered(negated(_change(sums.billed, sums.allocated, route)), holdings, route, now)
+    still = replace(aggregate, period=last.period, position=last.position)
+    return (_entry(still, book, now, allocations=rest, held=last.held),) if rest else ()
 
 
 def _amounts(aggregate: Aggregate, book: Book) -> tuple[Decimal, Decimal]:
@@ -236,13 +264,7 @@ def _entry(
 
 
 def _released(
-    aggregate: Aggregate,
-    book: Book,
-    place: Place,
-    route: Route,
-    *,
-    holdings: tuple[Holding, ...],
-    now: int,
+    aggregate: Aggregate, book: Book, place: Place, route: Route, *, holdings: Holdings, now: int
 ) -> Entry:
     delta, released = _amounts(aggregate, book)
     balance = book.balance(aggregate.period)
@@ -258,34 +280,31 @@ def _released(
 
 
 def allocate(
-    *,
-    billed: Decimal,
-    allocated: Decimal,
-    place: Place,
-    route: Route,
-    holdings: tuple[Holding, ...],
-    now: int,
+    *, billed: Decimal, allocated: Decimal, place: Place, route: Route, holdings: Holdings, now: int
 ) -> tuple[Allocation, ...]:
     """How the slots must change so that they hold together what `billed` allows.
 
     Growth goes to `place`. A fall lowers the key's own slots first, then the series' others,
-    newest first, only open ones and none below zero; what is left over is a credit, taken from
-    the growth that comes next.
+    newest first, only open ones, none below zero and no more than ALLOCATIONS_MAX of them; what is
+    left over is a credit, taken from the growth that comes next.
     """
-    goal = max(billed, ZERO)
-    if route.whole_numbers and allocated == allocated.to_integral_value():
-        goal = rounded_whole(goal)
-    change = subtract(goal, allocated)
-    if route.whole_numbers:  # also where another route holds a fraction of the period
-        change = rounded_whole(change)
+    change = _change(billed, allocated, route)
     if change > 0:
         return (Allocation(place, change),)
     return _lowered(negated(change), holdings, route, now)
 
 
-def _lowered(
-    excess: Decimal, holdings: tuple[Holding, ...], route: Route, now: int
-) -> tuple[Allocation, ...]:
+def _change(billed: Decimal, allocated: Decimal, route: Route) -> Decimal:
+    goal = max(billed, ZERO)
+    if not route.whole_numbers:
+        return subtract(goal, allocated)
+    if allocated == allocated.to_integral_value():
+        goal = rounded_whole(goal)
+    # Whole also where another route holds a fraction of the period.
+    return rounded_whole(subtract(goal, allocated))
+
+
+def _lowered(excess: Decimal, holdings: Holdings, route: Route, now: int) -> tuple[Allocation, ...]:
     taken: dict[Place, Decimal] = {}
     for own_only in (True, False):
         for holding in holdings:
@@ -299,17 +318,12 @@ def _lowered(
                 continue
             taken[holding.place] = add(taken.get(holding.place, ZERO), part)
             excess = subtract(excess, part)
-    return tuple(Allocation(place, negated(quantity)) for place, quantity in taken.items())
+    lowered = tuple(Allocation(place, negated(quantity)) for place, quantity in taken.items())
+    return lowered[:ALLOCATIONS_MAX]
 
 
 def _carried(
-    aggregate: Aggregate,
-    book: Book,
-    onward: Place,
-    route: Route,
-    *,
-    holdings: tuple[Holding, ...],
-    now: int,
+    aggregate: Aggregate, book: Book, onward: Place, route: Route, *, holdings: Holdings, now: int
 ) -> tuple[Entry, ...]:
     """The linked pair: out of the closed period, into the open one. Atomic, or not at all."""
     delta, waiting = _amounts(aggregate, book)
@@ -322,13 +336,7 @@ def _carried(
 
 
 def _arrived(
-    aggregate: Aggregate,
-    book: Book,
-    out: Entry,
-    *,
-    onward: Place,
-    route: Route,
-    holdings: tuple[Holding, ...],
+    aggregate: Aggregate, book: Book, out: Entry, *, onward: Place, route: Route, holdings: Holdings
 ) -> Entry:
     """The second of a linked pair: what `out` moved away arrives in the open period."""
     quantity = negated(out.moved)
@@ -365,7 +373,7 @@ def carried_undelivered(
     *,
     onward: Place,
     route: Route,
-    holdings: tuple[Holding, ...],
+    holdings: Holdings,
     now: int,
 ) -> tuple[Entry, ...]:
     """The linked pair that takes a quantity out of a slot that closed before it was delivered.

@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
-from tallystick.domain.ledger import Balance, Book, Entry, Head, Holding, is_lowering, next_entries
+from tallystick.domain.ledger import (
+    Balance,
+    Book,
+    Entry,
+    Head,
+    Holding,
+    is_lowering,
+    next_entries,
+    rest_of,
+)
 from tallystick.domain.mapping import NO_MAPPING, Held
 from tallystick.domain.meter import WHOLE
 from tallystick.domain.slot import Place, Route
@@ -92,10 +101,11 @@ def _seal_page(ledger: Ledger, targets: Targets, due: Iterable[Aggregate], now: 
             continue
         # A dimension set goes into the ledger only where a mapping names it.
         counts = aggregate.key.group == WHOLE or not _is_unmapped(target)
-        entries, waits = (
-            _entries_for(page, aggregate, targets, target, now) if counts else ((), False)
-        )
-        page.add(aggregate, entries, waits=waits)
+        page.summary = page.summary.plus(SealSummary(looked_at=1))
+        if counts:
+            _follow(page, aggregate, targets, target, now)
+        else:
+            page.add(aggregate, (), waits=False)
     page.flush()
     return page.summary
 
@@ -104,14 +114,41 @@ def _is_unmapped(target: Target) -> bool:
     return isinstance(target.place, Held) and target.place.reason == NO_MAPPING
 
 
-def _entries_for(
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """What is to be appended next for an Aggregate; whether something of it waits, so that its
+    mark stays; and whether there may be more to say at once."""
+
+    entries: tuple[Entry, ...] = ()
+    waits: bool = False
+    goes_on: bool = False
+
+
+def _follow(
     page: "_Page", aggregate: Aggregate, targets: Targets, target: Target, now: int
-) -> tuple[tuple[Entry, ...], bool]:
-    """What is to be appended, and whether something waits for a slot to be carried to."""
+) -> None:
+    """Take all that is to be said of an Aggregate. Its mark stays until then, so also where a crash
+    or a lost race comes between."""
+    while True:
+        following = _next_for(page, aggregate, targets, target, now)
+        waits = following.waits or following.goes_on
+        page.add(aggregate, following.entries, waits=waits)
+        if not following.goes_on or not page.flush():
+            return
+
+
+def _next_for(
+    page: "_Page", aggregate: Aggregate, targets: Targets, target: Target, now: int
+) -> _Next:
     periods = [aggregate.period]
     if isinstance(target.onward, Place) and target.onward.period != aggregate.period:
         periods.append(target.onward.period)
     book = page.book(aggregate.key, periods)
+    if book.last is not None and book.last.is_full:
+        rest = _rest_for(page, aggregate, targets, book.last, now)
+        if rest.entries or rest.waits:
+            return rest
+        book = page.book(aggregate.key, periods)
     holdings: tuple[Holding, ...] = ()
     opened = target.open_period(aggregate.period, now)
     if is_lowering(aggregate, book) or opened != aggregate.period:
@@ -131,7 +168,22 @@ def _entries_for(
     )
     last = entries[-1] if entries else book.last
     in_no_slot = last is not None and last.released_total != last.total
-    return entries, in_no_slot and isinstance(target.onward, Place) and target.is_closed(now)
+    waits = in_no_slot and isinstance(target.onward, Place) and target.is_closed(now)
+    return _Next(entries, waits, bool(entries) and entries[-1].is_full)
+
+
+def _rest_for(
+    page: "_Page", aggregate: Aggregate, targets: Targets, last: Entry, now: int
+) -> _Next:
+    """What a full Entry left to be lowered. It waits for whoever knows the route of its slots."""
+    route = targets.route(last.allocations[-1].place.slot.route)
+    if route is None:
+        return _Next(waits=True)
+    page.flush()
+    book = page.book(aggregate.key, [last.period])
+    holdings = targets.described(page.ledger.holdings(aggregate.key, last.period))
+    entries = rest_of(aggregate, book, route, holdings=holdings, now=now)
+    return _Next(entries, goes_on=bool(entries))
 
 
 @dataclass
@@ -154,10 +206,11 @@ class _Page:
         return replace(stored, head=head, balances={**stored.balances, **ahead})
 
     def add(self, aggregate: Aggregate, entries: tuple[Entry, ...], *, waits: bool) -> None:
-        """Take Entries to be written. The mark of what waits for a carry stays."""
-        self.summary = self.summary.plus(SealSummary(looked_at=1))
+        """Take Entries to be written. The mark of what waits stays."""
         if waits:
             self.kept.add(aggregate.key)
+        else:
+            self.kept.discard(aggregate.key)
         if not entries:
             self.unchanged.append((aggregate.key, aggregate.position, aggregate.marks))
             return
@@ -168,8 +221,8 @@ class _Page:
             balance = Balance(entry.billed, entry.allocated)
             self.balances[key.tenant, key.meter, key.group, entry.period] = balance
 
-    def flush(self) -> None:
-        """Write what waits, then clear the marks of what is written."""
+    def flush(self) -> bool:
+        """Write what waits, then clear the marks of what is written; whether all of it was."""
         outcomes = self.ledger.append([entries for _, entries in self.waiting])
         cleared = list(self.unchanged)
         for (aggregate, entries), outcome in zip(self.waiting, outcomes, strict=True):
@@ -184,3 +237,4 @@ class _Page:
         self.unchanged.clear()
         self.heads.clear()
         self.balances.clear()
+        return Appended.STALE not in outcomes

@@ -72,6 +72,10 @@ class Targets:
             return None
         return Target(place, route, *self._onward(account, aggregate, place, route))
 
+    def route(self, name: str) -> Route | None:
+        """The route of that name; None where nobody here publishes it."""
+        return self._routes.get(name)
+
     def described(self, holdings: tuple[Holding, ...]) -> tuple[Holding, ...]:
         """The same, each with what its route takes."""
         return tuple(self._described(one) for one in holdings)

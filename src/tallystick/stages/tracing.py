@@ -94,7 +94,7 @@ def given_to(slot: SlotKey, entry: Entry) -> Decimal:
 
 def covered(store: Store, entry: Entry) -> tuple[Change, ...]:
     """The changes that an Entry brought into a slot: those since the Entry of its key that last
-    did so, up to its own position."""
+    did so, up to its own position. One that goes on with a fall covers what began it."""
     return tuple(_changes(store, entry.key, covered_after(store, entry), entry.position))
 
 
@@ -102,13 +102,13 @@ def covered_after(store: Store, entry: Entry) -> int:
     """The position after which the changes begin that an Entry covers."""
     if entry.revision == 1:
         return 0  # as the key's first it covers all, and the chain need not be read
-    after = 0
+    before = after = 0
     for earlier in entries_of(store, entry.key.tenant, entry.key.meter):
         if earlier.line >= entry.line:
             break
         if earlier.key == entry.key and (earlier.released or earlier.moved):
-            after = earlier.position
-    return after
+            before, after = after, earlier.position
+    return before if entry.kind == "lowering" else after
 
 
 def _changes(store: Store, key: AggregateKey, after: int, upto: int) -> Iterator[Change]:

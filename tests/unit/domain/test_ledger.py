@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallystick.domain import ledger
 from tallystick.domain.aggregate import Tally, started
 from tallystick.domain.instant import DAY
 from tallystick.domain.ledger import (
@@ -23,6 +24,7 @@ from tallystick.domain.ledger import (
     chained,
     is_lowering,
     next_entries,
+    rest_of,
 )
 from tallystick.domain.mapping import CLOSED, NO_MAPPING, Held
 from tallystick.domain.meter import WHOLE, Aggregation, Closed
@@ -93,6 +95,19 @@ class Keeper:
         needed = is_lowering(changed, book) or period != changed.period
         held = self.holdings(changed.key, period) if needed else ()
         entries = next_entries(changed, book, put, route, onward=onward, holdings=held, now=now)
+        self.keep(entries)
+        while rest := self.rest(changed, route, now):
+            self.keep(rest)
+            entries += rest
+        return entries
+
+    def rest(self, changed, route, now):
+        """What follows a full Entry."""
+        book = self.book(changed.key)
+        held = self.holdings(changed.key, book.last.period) if book.last else ()
+        return rest_of(changed, book, route, holdings=held, now=now)
+
+    def keep(self, entries):
         for entry in entries:
             self.lines.append(entry)
             self.last[entry.key] = entry
@@ -100,7 +115,6 @@ class Keeper:
             self.balances[series][entry.period] = Balance(entry.billed, entry.allocated)
             for allocation in entry.allocations:
                 self.owned[entry.key, entry.period][allocation.place] += allocation.quantity
-        return entries
 
     def slots(self, group, period):
         found = defaultdict(Decimal)
@@ -130,6 +144,16 @@ def test_open_slots_hold_together_exactly_what_the_period_bills(route, steps):
         _check_books(keeper, values, route)
 
     assert first_broken(keeper.lines, keeper.head()) is None
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+@given(STEPS, st.integers(1, 2))
+def test_so_they_do_however_few_slots_an_entry_changes(route, steps, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "ALLOCATIONS_MAX", most)
+        test_open_slots_hold_together_exactly_what_the_period_bills.hypothesis.inner_test(
+            route, steps
+        )
 
 
 def _check_books(keeper, values, route):

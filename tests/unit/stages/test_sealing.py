@@ -1,18 +1,19 @@
 """Sealing: the ledger follows every Aggregate that is due, and the slots follow the ledger."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
 import pytest
 
 from tallystick.domain.instant import HOUR
-from tallystick.domain.ledger import Holding, allocate
+from tallystick.domain.ledger import ALLOCATIONS_MAX, Holding, allocate
 from tallystick.domain.meter import Aggregation, Span
 from tallystick.domain.slot import Mode, Route
 from tallystick.stages.recounting import pages, recount
 from tallystick.stages.sealing import seal
 from tallystick.stages.targeting import SealLimits
+from tallystick.stages.tracing import trace
 from tallystick.stores.memory import MemoryStore
 from tallystick.testing.contract.steps import due_keys, report
 from tallystick.testing.factories import (
@@ -28,7 +29,9 @@ from tallystick.testing.factories import (
     place,
     tenant,
 )
+from tallystick.testing.faulty import Crash, FaultyStore
 
+PEAK = meter(aggregation=Aggregation.MAX, span=Span.PERIOD)
 WHOLE_NUMBERS = Route(name="whole", mode=Mode.ABSOLUTE, hourly=True, whole_numbers=True)
 ROUTES = {route.name: route for route in (ABSOLUTE, WHOLE_NUMBERS)}
 
@@ -140,3 +143,89 @@ def test_a_months_value_is_what_its_entries_add_up_to(aggregation):
     assert sum(totals(store)) == expected
     key = replace(aggregate_key(), window=store.events.aggregates().elements[0].key.window)
     assert store.ledger.book(key, []).last.total == expected
+
+
+# ── A fall through more slots than an Entry changes ─────────────────────────────────────────────
+
+
+def risen(hours: int) -> MemoryStore:
+    """A month's total that grew by one in each of so many hours, each told in its own slot."""
+    store = store_with()
+    for n in range(hours):
+        at = TEN - (hours - n) * HOUR
+        report(store, event(f"e{n}", n + 1, occurred_at=at), meters=(PEAK,), now=at)
+        sealed(store, at + HOUR + SealLimits().grace)
+    assert totals(store) == [1] * hours
+    return store
+
+
+def fallen(store: MemoryStore, hours: int) -> None:
+    """The highest and all but the first are voided: the total is one again."""
+    for n in range(1, hours):
+        report(store, event(f"v{n}", voids=f"e{n}"), meters=(PEAK,))
+
+
+def test_a_fall_through_many_slots_is_told_by_as_many_entries_as_it_takes():
+    hours = 2 * ALLOCATIONS_MAX + 10
+    store = risen(hours)
+    fallen(store, hours)
+    before = len(store.ledger.entries().elements)
+
+    summary = sealed(store)
+
+    added = store.ledger.entries().elements[before:]
+    assert [len(entry.allocations) for entry in added] == [ALLOCATIONS_MAX, ALLOCATIONS_MAX, 9]
+    assert [entry.kind for entry in added] == ["correction", "lowering", "lowering"]
+    assert [entry.total for entry in added] == [1, 1, 1]
+    assert sorted(totals(store)) == [0] * (hours - 1) + [1]
+    assert (summary.entries, summary.looked_at, due_keys(store)) == (3, 1, [])
+    assert list(recount(store, NOON)) == []
+    assert sealed(store).entries == 0
+
+
+@dataclass
+class DiesBeforeItsSecondAppend:
+    appends: int = 0
+
+    def before(self, call: str) -> None:
+        self.appends += call == "ledger.append"
+        if self.appends > 1:
+            raise Crash
+
+    def after(self, call: str) -> None: ...
+
+
+@pytest.mark.parametrize("grown", [1, 2])
+def test_a_fall_that_a_crash_cut_is_told_to_its_end_by_the_next_pass(grown):
+    hours = ALLOCATIONS_MAX + 10
+    store = risen(hours)
+    fallen(store, hours)
+
+    with pytest.raises(Crash):
+        sealed(FaultyStore(store, DiesBeforeItsSecondAppend()))
+    assert sum(totals(store)) == 10
+
+    if grown > 1:
+        report(store, event("more", grown), meters=(PEAK,))
+    sealed(store)
+
+    kinds = [entry.kind for entry in store.ledger.entries().elements][hours:]
+    assert kinds == ["correction", "lowering", "correction"][: grown + 1]
+    assert sum(totals(store)) == grown
+    assert list(recount(store, NOON)) == []
+
+
+def test_what_is_behind_a_slot_that_was_lowered_at_last_is_the_whole_fall():
+    hours = ALLOCATIONS_MAX + 2
+    store = risen(hours)
+    fallen(store, hours)
+    sealed(store)
+    last = store.ledger.entries().elements[-1]
+
+    (line,) = [
+        line
+        for line in trace(store, str(last.allocations[0].place.slot)).lines
+        if line.entry == last
+    ]
+
+    assert [change.by for change in line.changes] == [f"v{n}" for n in range(1, hours)]
