@@ -23,7 +23,7 @@ def at_once(counting: Counting, *asked: tuple[list[Report], bool]) -> list[objec
 
     async def gathered() -> list[object]:
         calls = (counting.count(found, strict=strict) for found, strict in asked)
-        return await asyncio.gather(*calls, return_exceptions=True)
+        return await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 120)
 
     return asyncio.run(gathered())
 
@@ -129,6 +129,32 @@ def test_who_stops_waiting_takes_nobody_along(api: Api, monkeypatch):
         return len(await second)
 
     assert asyncio.run(cancelled_and_other()) == 1
+    assert api.value() == 2
+
+
+def test_whoever_asks_after_a_loop_was_closed_is_counted(api: Api, monkeypatch):
+    """A group may outlive the loop that asked for it; the next loop must not wait for that."""
+    begun, go_on = threading.Event(), threading.Event()
+    record = api.store.events.record
+
+    def slow(batch, now):
+        begun.set()
+        assert go_on.wait(60)
+        return record(batch, now)
+
+    async def asked_and_left() -> None:
+        task = asyncio.create_task(api.service.counting.count(reports("a")))
+        await asyncio.to_thread(begun.wait, 60)
+        task.cancel()
+
+    monkeypatch.setattr(api.store.events, "record", slow)
+    asyncio.run(asked_and_left())
+    go_on.set()
+    api.service.counting._thread.submit(lambda: None).result(60)
+
+    ((outcome,),) = at_once(api.service.counting, (reports("b"), False))
+
+    assert outcome.receipt == "recorded"
     assert api.value() == 2
 
 

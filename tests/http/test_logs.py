@@ -189,6 +189,13 @@ def test_whoever_logs_does_not_wait_for_whoever_reads(monkeypatch: pytest.Monkey
     os.close(writer)
 
 
+def test_lines_come_in_order_and_the_last_before_the_end(read: Read):
+    for number in range(2_000):
+        note(logging.INFO, "counted", number=number)
+
+    assert [line["number"] for line in read()] == list(range(2_000))
+
+
 def test_a_running_server_logs_lines_and_no_secret(folder: Path):
     """All that a server says while keys, wrong keys and a provider's key are about."""
     secrets = {
@@ -202,12 +209,13 @@ def test_a_running_server_logs_lines_and_no_secret(folder: Path):
         assert served.request("POST", "/api/v1/events", report("a"), key=key)[0] == 204
         assert served.request("GET", f"/api/v1/usage?token={key}", key=key)[0] == 400
         assert served.request("GET", "/api/v1/usage", key="tally_wrong_WrongSecret")[0] == 401
+        served.wait_for_passes()
         assert served.end() == 0
 
     assert (folder / "first.key").stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in served.said.splitlines() if line.startswith("{")]
     assert len(requests_of(lines)) == 3
-    assert any(line["event"] == "pass" for line in lines)
-    for secret in (*secrets.values(), "WrongSecret", key, key.rpartition("_")[2]):
+    assert any(line["event"] == "pass" for line in lines), served.said
+    for secret in (*secrets.values(), "WrongSecret", key, key.split("_", 2)[2]):
         if not secret.startswith(("http", "/")):
             assert secret not in served.said

@@ -60,8 +60,7 @@ def _second(second: str) -> int:
 
 def format_instant(instant: int) -> str:
     """RFC 3339 in UTC; the fraction only where there is one."""
-    text = to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S")
-    text = text.rjust(19, "0")
+    text = to_datetime(instant).isoformat(timespec="seconds")[:19]
     fraction = instant % SECOND
     return f"{text}.{fraction:06d}Z" if fraction else f"{text}Z"
 

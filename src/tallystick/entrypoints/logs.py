@@ -29,11 +29,16 @@ WAITING_MAX: Final = 10_000
 FLUSH_SECONDS: Final = 2
 """So long the end waits for lines that nobody reads."""
 
+GATHER_SECONDS: Final = 0.02
+"""So long lines gather before they are written together: to wake the thread that writes for each
+of them would take longer than to write it."""
+
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 CONTEXT: Final[ContextVar[Mapping[str, str]]] = ContextVar("log context", default=NOTHING)
 """What every line of the present request says beside its own: its id, its trace."""
 
+_ENCODER: Final = json.JSONEncoder(default=str, ensure_ascii=False)
 _SECRETS: Final = re.compile(
     r"(?P<known>tally_[a-z0-9]+_|[srp]k_(?:live|test)_|whsec_|Bearer )[A-Za-z0-9_\-.~+/=]+"
 )
@@ -43,7 +48,13 @@ _STRUCK_OUT: Final = r"\g<known>…"
 def note(level: int, event: str, **fields: object) -> None:
     """One line: what happened, and what is to be known of it. Built only where it is wanted."""
     if LOG.isEnabledFor(level):
-        LOG.log(level, event, extra={"fields": fields})
+        # Not by LOG.log, which looks for the caller's file and line; no line of ours says them.
+        extra = {"fields": fields}
+        LOG.handle(LOG.makeRecord(LOG.name, level, "", 0, event, (), None, extra=extra))
+
+
+Lines = queue.SimpleQueue[logging.LogRecord | None]
+"""What waits to be written; None ends it."""
 
 
 class JsonLines(logging.Formatter):
@@ -60,7 +71,7 @@ class JsonLines(logging.Formatter):
         line |= _fields(record)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return without_secrets(json.dumps(line, default=str, ensure_ascii=False))
+        return without_secrets(_ENCODER.encode(line))
 
 
 class PlainLines(logging.Formatter):
@@ -97,7 +108,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 class Writing(logging.handlers.QueueHandler):
     """Hands lines to the thread that writes them; never waits."""
 
-    def __init__(self, lines: "queue.Queue[logging.LogRecord | None]") -> None:
+    def __init__(self, lines: Lines) -> None:
         super().__init__(lines)
         self._lines = lines
         self.dropped = 0
@@ -107,10 +118,10 @@ class Writing(logging.handlers.QueueHandler):
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self._lines.put_nowait(record)
-        except queue.Full:
+        if self._lines.qsize() >= WAITING_MAX:
             self.dropped += 1
+        else:
+            self._lines.put(record)
 
 
 class AtOnce(logging.StreamHandler[TextIO]):
@@ -142,7 +153,7 @@ def logging_to(descriptor: int, level: str, form: str) -> Iterator[Writing]:
 
     Libraries are heard from WARNING on: below that they tell what they send.
     """
-    lines: queue.Queue[logging.LogRecord | None] = queue.Queue(WAITING_MAX)
+    lines: Lines = queue.SimpleQueue()
     writing = Writing(lines)
     root = logging.getLogger()
     before = root.handlers[:], root.level, LOG.level
@@ -162,21 +173,23 @@ def logging_to(descriptor: int, level: str, form: str) -> Iterator[Writing]:
         _end(lines, thread)
 
 
-def _write(
-    lines: "queue.Queue[logging.LogRecord | None]", formatter: logging.Formatter, descriptor: int
-) -> None:
+def _write(lines: Lines, formatter: logging.Formatter, descriptor: int) -> None:
     """Straight to the descriptor: a daemon that is cut off while it holds the lock of a buffered
     stream would stop the exit of the process."""
-    while (record := lines.get()) is not None:
-        rest = f"{formatter.format(record)}\n".encode("utf-8", "replace")
+    is_open, pause = True, threading.Event()
+    while is_open:
+        gathered = [lines.get()]
+        while not lines.empty():
+            gathered.append(lines.get())
+        is_open = None not in gathered
+        text = "".join([f"{formatter.format(record)}\n" for record in gathered if record])
+        rest = text.encode("utf-8", "replace")
         with suppress(OSError):  # nobody reads any more: there is nowhere to say so
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
+        pause.wait(GATHER_SECONDS if is_open else 0)
 
 
-def _end(lines: "queue.Queue[logging.LogRecord | None]", thread: threading.Thread) -> None:
-    try:
-        lines.put(None, timeout=FLUSH_SECONDS)
-    except queue.Full:
-        return
+def _end(lines: Lines, thread: threading.Thread) -> None:
+    lines.put(None)
     thread.join(FLUSH_SECONDS)

@@ -66,7 +66,7 @@ class Counting:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="counting")
         self._queue: deque[_Waiting] = deque()
         self._reports_waiting = 0
-        self._turns: asyncio.Task[None] | None = None
+        self._is_under_way = False
 
     async def count(self, reports: Sequence[Report], *, strict: bool = False) -> Outcomes:
         """The outcome of each report, once all of them are durable.
@@ -75,11 +75,14 @@ class Counting:
         """
         if self._reports_waiting and self._reports_waiting + len(reports) > WAITING_MAX:
             raise overloaded("the store is behind; try again in a second")
-        answer: asyncio.Future[Outcomes] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcomes] = loop.create_future()
         self._queue.append(_Waiting(reports, strict, answer))
         self._reports_waiting += len(reports)
-        if self._turns is None or self._turns.done():
-            self._turns = asyncio.create_task(self._take_turns())
+        if not self._is_under_way:
+            self._is_under_way = True
+            # In the loop's next turn, so that all who come in this one share a group.
+            loop.call_soon(self._begin_group, loop)
         return await answer
 
     @property
@@ -90,15 +93,34 @@ class Counting:
         """Let the call under way end, and take no more."""
         self._thread.shutdown(wait=True)
 
-    async def _take_turns(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._queue:
-            group, begun = self._next_group(), seconds()
-            found = await loop.run_in_executor(self._thread, self._counted, group)
-            self._on_group(seconds() - begun)
-            for waiting, outcomes in zip(group, found, strict=True):
-                self._reports_waiting -= len(waiting.reports)
-                waiting.settle(outcomes)
+    def _begin_group(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand the next group to the thread, if anybody waits: the one hop there, and one back."""
+        self._is_under_way = bool(self._queue)
+        if self._is_under_way:
+            self._thread.submit(self._carry_out, self._next_group(), loop)
+
+    def _carry_out(self, group: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> None:
+        """In the thread: count the group, and have it answered where it was asked."""
+        begun = seconds()
+        found = self._counted(group)
+        took = seconds() - begun
+        try:
+            loop.call_soon_threadsafe(self._answer, group, found, took, loop)
+        except RuntimeError:  # the loop is closed: nobody waits for an answer any more
+            self._is_under_way = False
+
+    def _answer(
+        self,
+        group: Sequence[_Waiting],
+        found: Sequence[Outcomes | Exception],
+        took: float,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._begin_group(loop)  # first, so that the thread has work while these are answered
+        self._on_group(took)
+        for waiting, outcomes in zip(group, found, strict=True):
+            self._reports_waiting -= len(waiting.reports)
+            waiting.settle(outcomes)
 
     def _next_group(self) -> list[_Waiting]:
         group = [self._queue.popleft()]
