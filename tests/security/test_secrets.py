@@ -220,4 +220,4 @@ def test_a_server_shows_its_first_key_once_and_no_other_secret(world):
 
     assert found_in(told, *HIDDEN) == []
     assert log.count(key.encode()) == 1
-    assert found_in(files_in(world.folder), key, key.rsplit("_", 1)[1]) == []
+    assert found_in(files_in(world.folder), key, key.split("_", 2)[2]) == []
