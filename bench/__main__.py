@@ -55,6 +55,9 @@ PROFILED: Final = (Row(batch=1, connections=64), Row(batch=1_000, connections=8)
 OPEN_SHARE: Final = 0.5
 """Of the measured throughput: what the open-loop generator asks for."""
 
+FIRST_SHARE: Final = 0.2
+"""Of the time to store keys: for the first tenth of them, so that there are always two sizes."""
+
 RIVAL_KEYS_MAX: Final = 10_000_000
 RESTARTS: Final = 3
 
@@ -114,12 +117,11 @@ class Run:
         self._end(server)
         server = self._server("filled")
         books = Books(server, self.usage)
-        left = self.form.fill_seconds
-        for part, keys in enumerate((self.form.keys // 10, self.form.keys)):
-            say(f"storing {keys:,} keys, for {left:.0f} s at most")
-            filled = fill(books, server, keys, left)
-            left = max(0.0, left - filled.seconds)
-            is_last = part == 1
+        for keys, share in ((self.form.keys // 10, FIRST_SHARE), (self.form.keys, 1 - FIRST_SHARE)):
+            seconds = share * self.form.fill_seconds
+            say(f"storing {keys:,} keys, for {seconds:.0f} s at most")
+            filled = fill(books, server, keys, seconds)
+            is_last = keys == self.form.keys
             self.result["ours"].append(self._at_size(books, server, filled, is_last=is_last))
         self._end(server)
 

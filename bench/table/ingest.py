@@ -117,10 +117,12 @@ class Spent:
         return (server_ended - server_began) / took, (own_ended - own_began) / took
 
 
-def measure(books: Books, row: Row, seconds: float) -> dict[str, object]:
+def measure(
+    books: Books, row: Row, seconds: float, *, warm: float = WARM_SECONDS
+) -> dict[str, object]:
     """One row: load, a kill in the middle of it, and the proof."""
     server, spent = books.server, Spent(books.server)
-    plan = Plan(port=server.port, connections=row.connections, seconds=seconds, warm=WARM_SECONDS)
+    plan = Plan(port=server.port, connections=row.connections, seconds=seconds, warm=warm)
     times, left = closed_loop(
         plan, lambda: books.make(row), server.check, server.kill, on_phase=spent.mark
     )

@@ -74,7 +74,7 @@ def _processor() -> str:
 
 
 def _file_system(folder: Path) -> str:
-    return _told("stat", "--file-system", "--format", "%T", str(folder))
+    return _told("df", "--output=fstype", str(folder)).rpartition("\n")[2]
 
 
 def tree(pid: int) -> list[int]:

@@ -52,10 +52,14 @@ def in_the_way(gate: Gate) -> str:
 
 def ratios(result: Result) -> Table:
     shown = tuple(
-        (gate.name, _bound(gate.gate, gate), _bound(gate.stretch, gate), _found(gate), gate.verdict)
+        (
+            *(gate.name, _bound(gate.gate, gate), _bound(gate.stretch, gate), _found(gate)),
+            *("" if gate.by_processor is None else f"{gate.by_processor:.3g}", gate.verdict),
+        )
         for gate in gates(result)
     )
-    return Table("Ratios", ("what", "gate", "stretch", "found", ""), shown)
+    header = ("what", "gate", "stretch", "found", "by processor time", "")
+    return Table("Ratios", header, shown)
 
 
 def _bound(value: float, gate: Gate) -> str:
