@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tallystick.domain.api_key import Scope
 from tallystick.entrypoints import logs
 from tallystick.entrypoints.logs import LOG, logging_to, note
 from tests.http.conftest import Api, native
-from tests.http.served import report, serving
+from tests.http.served import PATIENCE_SECONDS, report, serving
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
@@ -21,8 +22,9 @@ Read = Callable[[], list[dict[str, object]]]
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Iterator[Read]:
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
     """All lines that were logged during the test, read at its end."""
+    monkeypatch.setattr(logs, "FLUSH_SECONDS", PATIENCE_SECONDS)
     path = tmp_path / "log"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
     writing = logging_to(descriptor, "info", "json")
@@ -185,8 +187,11 @@ def test_whoever_logs_does_not_wait_for_whoever_reads(monkeypatch: pytest.Monkey
             note(logging.INFO, "long", text="x" * 4_096, number=number)
 
         assert writing.dropped > 400
+        *_, thread = (one for one in threading.enumerate() if one.name == "log lines")
     os.close(reader)
+    thread.join(PATIENCE_SECONDS)  # or it would write into whatever gets the descriptor next
     os.close(writer)
+    assert not thread.is_alive()
 
 
 def test_lines_come_in_order_and_the_last_before_the_end(read: Read):
