@@ -12,7 +12,7 @@ from tallystick.domain.instant import DAY, HOUR, MINUTE, floor_hour
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Closed, Meter, Span
 from tallystick.domain.window import Window
-from tallystick.testing.fakes import ONE_RECORD, USAGE_RECORD
+from tallystick.testing.fakes import USAGE_RECORD
 from tallystick.testing.simulation.calendars import Calendar
 from tallystick.testing.simulation.settings import ZONES, Customer, drawn_meters
 from tallystick.testing.simulation.steps import Kind, Step
@@ -150,8 +150,7 @@ def is_restorable(
     calendars = [c.calendar for c in customers]
     calendars += [c.then[1] for c in calendars if c.then is not None]
     by_hour = all(m.span is Span.HOUR and m.closed is Closed.HOLD for m in meters)
-    unread = (USAGE_RECORD.name, ONE_RECORD.name)
-    routed = all(mapping.route not in unread for _, mapping in mappings)
+    routed = all(mapping.route != USAGE_RECORD.name for _, mapping in mappings)
     whole = all(c.zone in WHOLE_HOURS and c.anchor % HOUR == 0 for c in calendars)
     return by_hour and routed and whole
 

@@ -235,7 +235,8 @@ class Settled:
             not current.resendable or current.place.is_closed(self.now),
             f"{current.slot} could be sent again: {current}",
         )
-        return self.provider.total(current.slot) in (NOTHING, current.total)
+        held = self.provider.total(current.slot)
+        return held in (NOTHING, current.total) or self.witness.adopted_at is not None
 
     def _goes_later(self, slot: Slot) -> bool:
         """Whether a later hour of the same bill can still take what a slot with one record does
@@ -245,6 +246,7 @@ class Settled:
         whole = all(b % HOUR == 0 for b in (slot.place.period.start, slot.place.period.end))
         return (
             ROUTES[slot.key.route].mode is Mode.ONCE
+            and self.witness.adopted_at is None
             and whole
             and slot.place.period.end > self.now
             and not (self.plan.terms or self.plan.versions)

@@ -4,6 +4,7 @@ What the copy does not know is forgotten by the oracle too, but for what the los
 reached: what was sent then may stand at the provider, or land yet.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,21 +22,35 @@ from tallystick.testing.simulation.witness import Witness
 WHY: Final = Override(at=0, who="simulation", why="restored", action="restore", subject="")
 
 
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of a store, opened; and where it is a file, what opens that once more."""
+
+    store: Store
+    reopened: Callable[[], Store] | None = None
+
+
 @dataclass
 class Copied:
-    """A backup: the store, and what the oracle knew then. `since` is what was acked later."""
+    """A backup, and what the oracle knew then. `since` is what was acked later."""
 
-    store: MemoryStore
+    backup: Backup
     model: dict[str, object]
     witness: dict[str, object]
     since: list[tuple[Event, ...]] = field(default_factory=list)
 
 
-def copied(store: Store, model: Model, witness: Witness) -> Copied | None:
-    """A backup of a store in memory; files have tests of their own."""
-    if not isinstance(store, MemoryStore):
+def copied(
+    store: Store, back_up: Callable[[], Backup] | None, model: Model, witness: Witness
+) -> Copied | None:
+    """A backup of a store in memory, or of any that `back_up` knows to copy."""
+    if isinstance(store, MemoryStore):
+        backup = Backup(store.copy())
+    elif back_up is not None:
+        backup = back_up()
+    else:
         return None
-    return Copied(store.copy(), model.remembered(), witness.remembered())
+    return Copied(backup, model.remembered(), witness.remembered())
 
 
 def adopted(store: Store, publisher: Publisher, clock: Clock, limits: Limits) -> None:

@@ -89,6 +89,7 @@ class Witness:
     def recall(self, known: dict[str, object]) -> None:
         """Forget what the copy does not know; what the lost ledger reached may still land."""
         self.lost |= self.places.keys()
+        self.sent_once.clear()  # The copy may send to the same slots: the provider guards those.
         for name, value in deepcopy(known).items():
             setattr(self, name, value)
 
@@ -130,7 +131,9 @@ class Witness:
     def appended(self, entries: tuple[Entry, ...]) -> None:
         periods, key = [entry.period for entry in entries], entries[0].key
         self.met["moved to a later slot"] += len(periods) > len(set(periods))
-        rightly = len(set(periods)) == 1 or self.model.may_carry(key.meter)
+        # What shares an hour with another period may be billed there.
+        is_cut = any(b % HOUR for b in (periods[0].start, periods[0].end))
+        rightly = len(set(periods)) == 1 or is_cut or self.model.may_carry(key.meter)
         require(rightly, f"{key} goes to another period, and no meter says so")
         for entry in entries:
             self.met[f"entry {entry.kind}"] += 1

@@ -36,7 +36,7 @@ from tallystick.testing.simulation.coverage import planned
 from tallystick.testing.simulation.model import Model
 from tallystick.testing.simulation.people import Orders, hear, reconcile, repair, settle, tamper
 from tallystick.testing.simulation.plan import Plan
-from tallystick.testing.simulation.restoring import Copied, adopted, copied
+from tallystick.testing.simulation.restoring import Backup, Copied, adopted, copied
 from tallystick.testing.simulation.settings import Customer, customer_named, tenant_of, terms_of
 from tallystick.testing.simulation.steps import Kind, Step
 from tallystick.testing.simulation.witness import Witness, WitnessedStore
@@ -93,11 +93,13 @@ class Ran:
 
 @dataclass
 class World:
-    """One world while it runs. `reopened` opens the store once more, for whoever died."""
+    """One world while it runs. `reopened` opens the store once more, for whoever died; `back_up`
+    copies it, where it is not in memory."""
 
     plan: Plan
     store: Store
     reopened: Callable[[], Store] | None = None
+    back_up: Callable[[], Backup] | None = None
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -188,7 +190,7 @@ class World:
             case Kind.TAMPER:
                 tamper(self.provider, self.witness, step.seed)
             case Kind.COPY:
-                self.copied = copied(self.store, self.model, self.witness)
+                self.copied = copied(self.store, self.back_up, self.model, self.witness)
             case Kind.RESTORE if self.copied is not None:
                 self._restore(self.copied)
             case _:
@@ -202,7 +204,9 @@ class World:
             worker.die()
         self.workers = [Worker(n, self.plan.store_faults) for n in range(self.plan.workers)]
         self.ever = (*self.ever, *self.workers)
-        self.store, self.rules = copy.store, Rulebook(copy.store.catalog)
+        self.store, self.reopened = copy.backup.store, copy.backup.reopened
+        self.stores.clear()
+        self.rules = Rulebook(self.store.catalog)
         self.model.recall(copy.model)
         self.witness.recall(copy.witness)
         self.unacked = [*copy.since, *self.unacked]
@@ -382,7 +386,10 @@ def restored_turn(store: Store, publisher: Publisher, clock: Clock, limits: Limi
 
 
 def run_plan(
-    plan: Plan, store: Store | None = None, reopened: Callable[[], Store] | None = None
+    plan: Plan,
+    store: Store | None = None,
+    reopened: Callable[[], Store] | None = None,
+    back_up: Callable[[], Backup] | None = None,
 ) -> Ran:
     """Run one world on a store of its own. Raises Violation."""
-    return World(plan, store or MemoryStore(f"sim{plan.seed}"), reopened).run()
+    return World(plan, store or MemoryStore(f"sim{plan.seed}"), reopened, back_up).run()
