@@ -7,11 +7,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tallystick.domain.api_key import Scope
 from tallystick.entrypoints import logs
+from tallystick.entrypoints.cli.tables import say
 from tallystick.entrypoints.logs import LOG, logging_to, note
 from tests.http.conftest import Api, native
 from tests.http.served import PATIENCE_SECONDS, report, serving
@@ -199,6 +201,15 @@ def test_lines_come_in_order_and_the_last_before_the_end(read: Read):
         note(logging.INFO, "counted", number=number)
 
     assert [line["number"] for line in read()] == list(range(2_000))
+
+
+def test_what_people_are_told_and_a_line_of_the_log_are_never_mixed(monkeypatch):
+    written: list[str] = []
+    monkeypatch.setattr("sys.stderr", SimpleNamespace(write=written.append))
+
+    say("a sentence")
+
+    assert written == ["a sentence\n"]
 
 
 def test_a_running_server_logs_lines_and_no_secret(folder: Path):

@@ -34,7 +34,8 @@ def show(rows: Iterable[Row], *, as_json: bool, empty: str = "Nothing to show.")
 
 def say(sentence: str) -> None:
     """One sentence to the person, on stderr, so that stdout stays for what was asked for."""
-    print(legible(sentence), file=sys.stderr)
+    # In one piece: print would write the line's end apart, and a line of the log between them.
+    sys.stderr.write(f"{legible(sentence)}\n")
 
 
 def _show_json(rows: Iterable[Row]) -> int:
