@@ -8,12 +8,17 @@ meanwhile stays.
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from tallystick.domain.dead_letter import DeadLetter, Reason
-from tallystick.domain.envelope import ONBOARDING_ORIGIN, Onboarding, parse_onboarding
+from tallystick.domain.envelope import (
+    ONBOARDING_ORIGIN,
+    Onboarding,
+    is_onboarding,
+    parse_onboarding,
+)
 from tallystick.domain.errors import FieldError, InvalidReport, InvalidSetting
 from tallystick.domain.instant import floor_hour, format_instant, parse_instant
 from tallystick.domain.mapping import Mapping
@@ -22,7 +27,15 @@ from tallystick.domain.tenant import Tenant
 from tallystick.ports import Catalog, Override
 from tallystick.stages.configuring import configure, map_meter, save_meter, versions_of_meter
 from tallystick.stages.decoding import UnreadableReport, decode
-from tallystick.stages.ingesting import Intake, Report, letter_for, replay, tenant_named
+from tallystick.stages.ingesting import (
+    Intake,
+    Outcome,
+    Report,
+    ingest,
+    letter_for,
+    replay,
+    tenant_named,
+)
 from tallystick.stages.metering import Refusal, billed_by, no_only_code
 from tallystick.stages.recounting import pages
 
@@ -67,6 +80,18 @@ def onboard(report: Report, desk: Desk, now: int) -> Onboarded | DeadLetter:
     return became
 
 
+def take_in(report: Report, desk: Desk, now: int) -> Onboarded | Outcome:
+    """What became of one envelope, whichever of the two it is; as durable as either alone."""
+    try:
+        sent = report.body if isinstance(report.body, dict) else decode(report.body)
+    except UnreadableReport:
+        sent = None
+    if is_onboarding(sent):
+        return onboard(replace(report, origin=ONBOARDING_ORIGIN), desk, now)
+    (outcome,) = ingest([report], desk.intake, now)
+    return outcome
+
+
 def _heeded(report: Report, desk: Desk, now: int) -> Onboarded | DeadLetter:
     sent: object = None
     received_at = now if report.received_at is None else report.received_at
@@ -85,7 +110,7 @@ def _heeded(report: Report, desk: Desk, now: int) -> Onboarded | DeadLetter:
 def replay_onboardings(
     desk: Desk, now: int, *, tenant: str = "", waits_for: str = "", letter_id: str = ""
 ) -> Counter[str]:
-    """Give open dead letters of onboardings another try; how many became what ('onboarded', …,
+    """Give open dead letters of onboardings another try; how many became what ('onboarded',
     'still_dead'). On repeat: what was heeded is known."""
     letters = desk.intake.store.dead_letters
     became: Counter[str] = Counter()
@@ -103,7 +128,7 @@ def replay_onboardings(
         found = _heeded(report, desk, now)
         if isinstance(found, Onboarded):
             letters.take(letter.id, str(found), now)
-        became["still_dead" if isinstance(found, DeadLetter) else str(found)] += 1
+        became["onboarded" if isinstance(found, Onboarded) else "still_dead"] += 1
     return became
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tallystick.domain.errors import InvalidSetting, PublisherUnavailable
 from tallystick.domain.instant import HOUR, format_instant, parse_instant
-from tallystick.domain.slot import PARTITIONS
+from tallystick.domain.slot import PARTITIONS, parse_slot_key, slot_partition
 from tallystick.entrypoints.aws import poll, publish, reconcile, seal, summary
 from tallystick.entrypoints.aws.runtime import cold_start
 from tallystick.sandbox import Fault
@@ -66,7 +66,13 @@ def test_only_one_partition_has_the_slots_of_a_customer(ask, billing):
         billing.report(f"k{hour}", 5, f"2026-09-01T0{hour}:00:00Z")
     ask(seal.handler, AFTER_TEN)
 
-    assert sorted(answer["sent"] for answer in published(ask, AFTER_TEN)) == [0] * 7 + [3]
+    told = {
+        number: ask(publish.handler, AFTER_TEN, partition=number)["sent"]
+        for number in reversed(range(PARTITIONS))
+    }
+
+    theirs = slot_partition(parse_slot_key(str(billing.publications()[0]["slot"])))
+    assert told == {number: 3 if number == theirs else 0 for number in range(PARTITIONS)}
 
 
 def test_without_a_partition_all_is_published(ask, billing):

@@ -1,10 +1,8 @@
 """Stripe's key in AWS Secrets Manager: where it lies is told in every trouble, what it is never."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,58 +15,37 @@ from tallystick.domain.errors import PublisherMisconfigured, PublisherUnavailabl
 from tallystick.domain.instant import parse_instant
 from tallystick.entrypoints.aws import poll, publish, reconcile, seal
 from tests.aws.handlers.calls import Call
+from tests.aws.handlers.endpoint import refusal, serving
 from tests.cli.billing import AFTER_TEN, KEY, Billing, seconds
 
 ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:StripeSecretKey-Ab12Cd"
 OLD = "sk_test_old"
-MISSING = (400, "ResourceNotFoundException")
-DENIED = (400, "AccessDeniedException")
-THROTTLED = (400, "ThrottlingException")
 
 
 @dataclass
 class Vault:
-    """What Secrets Manager would answer: a text, or a status with the name of an error."""
+    """What Secrets Manager would answer: a text, or the name of an error."""
 
-    holds: str | tuple[int, str] = KEY
+    holds: str = KEY
+    refuses: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    def answer(self, asked: dict[str, Any]) -> tuple[int, dict[str, str]]:
+    def __call__(self, _: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.asked.append(asked)
-        if isinstance(self.holds, tuple):
-            status, code = self.holds
-            return status, {"__type": code, "Message": f"{code}, as ordered"}
+        if self.refuses:
+            return refusal(self.refuses)
         return 200, {"ARN": ARN, "Name": "StripeSecretKey", "SecretString": self.holds}
 
 
 @pytest.fixture
 def vault(monkeypatch) -> Iterator[Vault]:
     found = Vault()
-
-    class Answering(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, body = found.answer(asked)
-            told = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.1")
-            self.send_header("Content-Length", str(len(told)))
-            self.end_headers()
-            self.wfile.write(told)
-
-        def log_message(self, *told: object) -> None:
-            """Nothing: its lines are no part of what is tested."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
-    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")):
-        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setattr("tallystick.aws_secrets.SENDS_MAX", 1)
-    yield found
-    server.shutdown()
-    server.server_close()
+    with serving(found) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
+        yield found
 
 
 @pytest.fixture
@@ -96,16 +73,16 @@ def test_the_secret_is_read_by_its_name_without_the_end_of_its_line(vault):
     assert vault.asked == [{"SecretId": ARN}]
 
 
-@pytest.mark.parametrize("holds", [MISSING, DENIED])
-def test_a_secret_that_cannot_be_read_is_named(vault, holds):
-    vault.holds = holds
+@pytest.mark.parametrize("refuses", ["ResourceNotFoundException", "AccessDeniedException"])
+def test_a_secret_that_cannot_be_read_is_named(vault, refuses):
+    vault.refuses = refuses
 
-    with pytest.raises(PublisherMisconfigured, match=f"secret {ARN} cannot be read: .*{holds[1]}"):
+    with pytest.raises(PublisherMisconfigured, match=f"secret {ARN} cannot be read: .*{refuses}"):
         secret_text(ARN)
 
 
 def test_a_secret_that_cannot_be_read_now_is_an_outage(vault, monkeypatch):
-    vault.holds = THROTTLED
+    vault.refuses = "ThrottlingException"
     with pytest.raises(PublisherUnavailable, match="cannot be read now"):
         secret_text(ARN)
 
@@ -182,9 +159,8 @@ def test_a_key_that_is_wrong_stays_wrong_however_warm_the_process_is(due, kept, 
     call(poll.handler, {})
     billing.shop.sandbox.grant(KEY, [])
 
-    for _ in range(2):
-        with pytest.raises(PublisherMisconfigured):
-            call(poll.handler, {})
+    with pytest.raises(PublisherMisconfigured):
+        due()
 
 
 def told(call: Call) -> list[str]:

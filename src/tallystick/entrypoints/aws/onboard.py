@@ -14,10 +14,10 @@ from tallystick.entrypoints.aws.runtime import (
     turn,
     while_time_is_left,
 )
+from tallystick.entrypoints.composing import desk_of
 from tallystick.entrypoints.logs import note
-from tallystick.publishers import target_of
 from tallystick.stages.ingesting import DEAD_LETTER, Report
-from tallystick.stages.onboarding import Desk, onboard
+from tallystick.stages.onboarding import onboard
 
 
 def handler(event: Event, context: Context) -> Answer:
@@ -29,7 +29,7 @@ def handler(event: Event, context: Context) -> Answer:
 
 
 def _heed(reports: Sequence[Report], start: ColdStart) -> None:
-    desk = Desk(intake=start.intake, target=target_of)
+    desk = desk_of(start.intake)
     for report in reports:
         became = onboard(report, desk, start.app({}).clock.now())
         is_letter = isinstance(became, DeadLetter)

@@ -1,6 +1,10 @@
-"""`tallystick dead-letters`: reports that could not be counted, and giving them another try."""
+"""`tallystick dead-letters`: reports that could not be counted, and giving them another try.
+
+On AWS also messages that could not be delivered: they lie in the stack's dead-letter queues.
+"""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -20,8 +24,13 @@ from tallystick.entrypoints.cli.context import (
     open_app,
 )
 from tallystick.entrypoints.cli.tables import Row, say, show
+from tallystick.entrypoints.cli.undelivered import (
+    QueueOption,
+    replay_undelivered,
+    undelivered_rows,
+)
+from tallystick.entrypoints.composing import replay_everything
 from tallystick.ports import DeadLetters
-from tallystick.stages.ingesting import replay
 from tallystick.stages.recounting import pages
 
 TenantOption = Annotated[str, Parameter(help="Only this tenant's.")]
@@ -45,17 +54,20 @@ def list_letters(
     everything: Annotated[
         bool, Parameter(name="--all", negative="", help="Also those replayed already.")
     ] = False,
+    queue: QueueOption = (),
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """List dead letters, oldest first, with what is wrong and what to do. Exit code 1 if any."""
+    """List dead letters, oldest first, with what is wrong and what to do. Exit code 1 if any.
+
+    On AWS also the messages in dead-letter queues, unless a tenant or a wait is asked for.
+    """
     with open_app(store) as app:
         found = letters(app.store.dead_letters, tenant, waits_for, open_only=not everything)
-        count = show(
-            map(_full_row if as_json else _row, found),
-            as_json=as_json,
-            empty="No dead letters.",
-        )
+        rows: Iterator[Row] = map(_full_row if as_json else _row, found)
+        if not (tenant or waits_for):
+            rows = chain(rows, undelivered_rows(app, queue, as_json=as_json))
+        count = show(rows, as_json=as_json, empty="No dead letters.")
     return NEEDS_A_PERSON if count else CLEAN
 
 
@@ -65,18 +77,25 @@ def replay_letters(
     *,
     tenant: TenantOption = "",
     waits_for: WaitsOption = "",
+    queue: QueueOption = (),
     store: StoreOption = None,
     at: AtOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Give open dead letters another try: all, or one by its id. Exit code 1 if any remains."""
+    """Give open dead letters another try: all, or one by its id. Exit code 1 if any remains.
+
+    On AWS also the messages in dead-letter queues, unless a tenant or a wait is asked for; what
+    still cannot be counted becomes a dead letter with its reason.
+    """
     with open_app(store, at) as app:
-        became = replay(
+        became = replay_everything(
             intake(app), app.clock.now(), tenant=tenant, waits_for=waits_for, letter_id=letter_id
         )
+        if not (tenant or waits_for):
+            became += replay_undelivered(app, queue, letter_id)
     if letter_id and not became:
         raise NotFound(f"there is no open dead letter {letter_id!r} that could be replayed")
-    kinds = ("recorded", "duplicate", "late", "conflict", "still_dead")
+    kinds = ("recorded", "duplicate", "late", "conflict", "onboarded", "still_dead")
     show([{kind: became[kind] for kind in kinds}], as_json=as_json)
     return NEEDS_A_PERSON if became["still_dead"] or became["conflict"] else CLEAN
 

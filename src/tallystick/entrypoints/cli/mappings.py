@@ -17,6 +17,7 @@ from tallystick.entrypoints.cli.context import (
     WhoOption,
     WhyOption,
     audit,
+    count_waiting,
     known_tenant,
     open_app,
     optional_instant,
@@ -24,14 +25,20 @@ from tallystick.entrypoints.cli.context import (
 from tallystick.entrypoints.cli.meters import known_meter
 from tallystick.entrypoints.cli.tables import Row, say, show
 from tallystick.entrypoints.cli.tenants import accounts
-from tallystick.publishers import HOUR_METER, SUM_METER, USAGE_RECORD, check_target
+from tallystick.publishers import (
+    AWS_MARKETPLACE,
+    HOUR_METER,
+    SUM_METER,
+    USAGE_RECORD,
+    check_target,
+)
 from tallystick.stages.configuring import end_mapping, map_meter
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class StripeOptions:
-    """Where at Stripe the quantity goes."""
+class TargetOptions:
+    """Where at Stripe, or AWS Marketplace, the quantity goes."""
 
     stripe_subscription_item: Annotated[
         str | None, Parameter(help="si_…: legacy usage records on this item.")
@@ -43,10 +50,19 @@ class StripeOptions:
     sum_meter: Annotated[
         bool, Parameter(negative="", help="The Stripe meter has no hourly window: it adds up.")
     ] = False
+    marketplace_customer: Annotated[
+        str | None,
+        Parameter(help="LICENSE_ARN/ACCOUNT_ID or PRODUCT_CODE/CUSTOMER_ID: AWS Marketplace."),
+    ] = None
+    marketplace_dimension: Annotated[
+        str | None, Parameter(help="The product's metered dimension there.")
+    ] = None
 
     def target(self) -> tuple[str, str, str]:
         """(route, destination, counter). InvalidSetting says which option is missing."""
         item, customer = self.stripe_subscription_item, self.stripe_customer
+        if self.marketplace_customer is not None or self.marketplace_dimension is not None:
+            return self._marketplace(is_alone=item is None and customer is None)
         if (item is None) is (customer is None):
             raise InvalidSetting(
                 "give --stripe-customer or --stripe-subscription-item, one of them"
@@ -60,6 +76,15 @@ class StripeOptions:
         route = SUM_METER if self.sum_meter else HOUR_METER
         return _checked("--stripe-customer", route.name, customer or "", self.event_name)
 
+    def _marketplace(self, *, is_alone: bool) -> tuple[str, str, str]:
+        customer, dimension = self.marketplace_customer, self.marketplace_dimension
+        if not (is_alone and customer and dimension):
+            raise InvalidSetting(
+                "--marketplace-customer and --marketplace-dimension go together, and with none of "
+                "Stripe's options"
+            )
+        return _checked("--marketplace-customer", AWS_MARKETPLACE.name, customer, dimension)
+
 
 def _checked(option: str, route: str, destination: str, counter: str) -> tuple[str, str, str]:
     try:
@@ -69,7 +94,7 @@ def _checked(option: str, route: str, destination: str, counter: str) -> tuple[s
     return route, destination, counter
 
 
-NO_TARGET: Final = StripeOptions()
+NO_TARGET: Final = TargetOptions()
 
 
 def register(app: App) -> None:
@@ -84,7 +109,7 @@ def add(
     tenant: Annotated[str, Parameter(help="Whose usage.")],
     meter: Annotated[str, Parameter(help="Which meter's.")],
     *,
-    stripe: StripeOptions = NO_TARGET,
+    target: TargetOptions = NO_TARGET,
     group: Annotated[
         tuple[str, ...],
         Parameter(negative="", help="DIMENSION=VALUE; the whole if not given. Repeatable."),
@@ -101,11 +126,11 @@ def add(
     store: StoreOption = None,
     at: AtOption = None,
 ) -> int:
-    """Bill a tenant's meter through Stripe. What was held for want of a mapping is released.
+    """Bill a tenant's meter through Stripe, or AWS Marketplace.
 
-    A changed mapping holds from the next full hour.
+    What was held for want of a mapping is released. A changed mapping holds from the next full hour.
     """
-    route, destination, counter = stripe.target()
+    route, destination, counter = target.target()
     with open_app(store, at) as app:
         now = app.clock.now()
         known_tenant(app.store, tenant)
@@ -123,6 +148,7 @@ def add(
         )
         line = audit(app, "mappings add", f"{tenant}/{meter}", who=who, why=why)
         added = map_meter(app.store.catalog, wanted, line, keep_start=since is None)
+        count_waiting(app, f"tenant:{tenant}")  # what named no code goes to the only meter
         if added is None:
             say(f"{meter!r} of {tenant!r} is mapped so already")
             return CLEAN

@@ -17,6 +17,7 @@ from tallystick.domain.instant import format_instant
 from tallystick.domain.ledger import Entry
 from tallystick.domain.publication import Publication
 from tallystick.domain.quantity import format_quantity
+from tallystick.entrypoints.composing import replay_everything
 from tallystick.entrypoints.http.answers import flag, json_response
 from tallystick.entrypoints.http.editing import audit, check_why
 from tallystick.entrypoints.http.parameters import (
@@ -30,7 +31,6 @@ from tallystick.entrypoints.http.parameters import (
 from tallystick.entrypoints.http.problems import error_body, invalid_parameter, not_found
 from tallystick.entrypoints.http.service import Service, service_of
 from tallystick.entrypoints.http.tenants import known_tenant
-from tallystick.stages.ingesting import replay
 from tallystick.stages.publishing import PAUSE
 from tallystick.stages.totalling import By, Total, totals
 from tallystick.stages.tracing import Lineage, trace
@@ -147,7 +147,7 @@ async def replay_letters(request: Request) -> Response:
     await service.granted(request, Scope.ADMIN)
     asked = await read_json(request, _REPLAY)
     became: Counter[str] = await service.in_thread(
-        lambda: replay(
+        lambda: replay_everything(
             service.intake(),
             service.app.clock.now(),
             tenant=asked.tenant,
@@ -157,7 +157,7 @@ async def replay_letters(request: Request) -> Response:
     )
     if asked.id and not became:
         raise not_found("there is no open dead letter of this id that could be replayed")
-    kinds = ("recorded", "duplicate", "late", "conflict", "still_dead")
+    kinds = ("recorded", "duplicate", "late", "conflict", "onboarded", "still_dead")
     return json_response({kind: became[kind] for kind in kinds})
 
 

@@ -31,6 +31,7 @@ from tallystick.entrypoints.http.service import Service, service_of
 from tallystick.ports import Account, Catalog
 from tallystick.publishers import check_target
 from tallystick.stages.configuring import end_mapping, map_meter, versions_of
+from tallystick.stages.ingesting import replay
 
 PARAMETERS: Final = ("group",)
 NAMES_LENGTH_MAX: Final = 2_048
@@ -194,6 +195,8 @@ def _map(service: Service, series: Series, sent: Target, read: str | None, key: 
         keep_start=sent.publish_from is None,
         check=check,
     )
+    # What named no code goes to the tenant's only meter.
+    replay(service.intake(), now, waits_for=f"tenant:{wanted.tenant}")
     return seen[-1]
 
 
