@@ -4,7 +4,8 @@ the hourly pass run, and look at what came of it.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -87,6 +88,39 @@ class Deployed:
             answer = client.put_events(Entries=told[first : first + PUT_AT_ONCE])
             assert answer["FailedEntryCount"] == 0, answer
 
+    def send(self, queue: str, body: str) -> None:
+        """Put a message into a queue, past the bus."""
+        self.emulator.client("sqs").send_message(
+            QueueUrl=self.outputs[f"{queue}QueueUrl"], MessageBody=body
+        )
+
+    def set_queue(self, queue: str, *, tries: int, **attributes: str) -> None:
+        """Have a queue give a message up after so many tries, among other settings."""
+        client, url = self.emulator.client("sqs"), self.outputs[f"{queue}QueueUrl"]
+        told = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+        policy = json.loads(told["Attributes"]["RedrivePolicy"]) | {"maxReceiveCount": tries}
+        changed = attributes | {"RedrivePolicy": json.dumps(policy)}
+        client.set_queue_attributes(QueueUrl=url, Attributes=changed)
+
+    def redrive(self, source: str, target: str) -> None:
+        """Move what lies in a dead-letter queue back."""
+        client = self.emulator.client("sqs")
+        url = self.outputs[f"{source}QueueUrl"]
+        for message in client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]:
+            self.send(target, message["Body"])
+            client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    @contextmanager
+    def without_table(self, role: str) -> Iterator[None]:
+        """As long as this lasts, the role may not touch the table."""
+        client, name = self.emulator.client("iam"), self.physical[role]
+        policy = self.physical["TableAccess"]
+        client.detach_role_policy(RoleName=name, PolicyArn=policy)
+        try:
+            yield
+        finally:
+            client.attach_role_policy(RoleName=name, PolicyArn=policy)
+
     def waiting(self, queue: str) -> int:
         """How many messages a queue holds, those that somebody works on among them."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -161,7 +195,3 @@ def until(is_so: Callable[[], bool], what: str, patience: float = PATIENCE_SECON
         if time.monotonic() > end:
             raise NotYet(f"not after {patience} s: {what}")
         time.sleep(LOOK_EVERY_SECONDS)
-
-
-def in_chunks(elements: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
-    return (elements[first : first + size] for first in range(0, len(elements), size))

@@ -22,6 +22,7 @@ SERVICES = (
 )
 STARTED_WITHIN_SECONDS = 120
 STOPPED_WITHIN_SECONDS = 60
+ANSWERS_WITHIN_SECONDS = 900
 WAIT_SCALE = "0.02"
 """A pause of the state machine before it tries again: a minute of it is about a second."""
 
@@ -45,7 +46,8 @@ class Emulator:
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,
-            config=Config(retries={"mode": "standard", "max_attempts": 2}),
+            # A function may take its whole time, and is not to be called twice for that.
+            config=Config(read_timeout=ANSWERS_WITHIN_SECONDS, retries={"total_max_attempts": 1}),
             **given,
         )
 

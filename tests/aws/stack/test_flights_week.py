@@ -5,12 +5,12 @@ the sample, and the daily comparison finds nothing.
 """
 
 import pytest
-import stripe as stripe_sdk
 
-from tallystick.domain.instant import DAY, HOUR, MINUTE, SECOND
+from tallystick.domain.instant import DAY, HOUR, SECOND
 from tallystick.domain.window import Window
+from tests.aws.stack.company import GRACE, shop_at
 from tests.aws.stack.conftest import stand_in
-from tests.aws.stack.embedded import KEY, Embedded, books_of
+from tests.aws.stack.embedded import Embedded, books_of
 from tests.aws.stack.flying import (
     CODE,
     MONDAY,
@@ -23,21 +23,15 @@ from tests.aws.stack.flying import (
     subscribe,
     sums_of,
 )
-from tests.sandbox.shop import Shop
 
 pytestmark = pytest.mark.aws
 
-GRACE = 5 * MINUTE
 FIRST_DAY = Window(MONDAY, MONDAY + DAY)
 OTHER_DAYS = Window(MONDAY + DAY, WEEK.end)
 LATE_EVERY = 9
 """Every so many flights of the first day are reported half a day late: corrections."""
 
 NOON = MONDAY + 12 * HOUR
-
-
-def shop_at(sandbox, url):
-    return Shop(sandbox, stripe_sdk.StripeClient(KEY, base_addresses={"api": url}), url)
 
 
 def late_ones(reports):

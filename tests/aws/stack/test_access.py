@@ -1,0 +1,105 @@
+"""Each function may do its own work and nothing else, asked with its own role's credentials; and a
+stack as it is deployed, before anybody has put Stripe's key into its secret.
+"""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tallystick.stores.dynamodb.layout import joined
+from tests.aws.stack.company import Company, shop_at
+from tests.aws.stack.embedded import KEY
+
+pytestmark = pytest.mark.aws
+
+HAS_KEY = False
+
+SECRET = {"SecretId": "StripeSecretKeyArn"}
+FORBIDDEN = (
+    ("Ingest", "secretsmanager", "get_secret_value", SECRET),
+    ("Onboard", "sqs", "receive_message", {"QueueUrl": "BillingQueueUrl"}),
+    ("Stray", "sqs", "receive_message", {"QueueUrl": "OnboardQueueUrl"}),
+    ("Seal", "secretsmanager", "get_secret_value", SECRET),
+    ("Publish", "dynamodb", "scan", {"TableName": "TableName"}),
+    ("Poll", "dynamodb", "delete_table", {"TableName": "TableName"}),
+    ("Summary", "secretsmanager", "get_secret_value", SECRET),
+    ("Reconcile", "stepfunctions", "start_execution", {"stateMachineArn": "StateMachineArn"}),
+)
+READERS = ("Publish", "Poll", "Reconcile")
+"""These talk to Stripe."""
+
+
+@pytest.fixture(scope="module")
+def client_of(deployed):
+    """A client with the credentials of a function's role."""
+
+    def made(function, service):
+        trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+        iam, name = deployed.emulator.client("iam"), deployed.physical[f"{function}Role"]
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=document)
+        arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+        answer = deployed.emulator.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")
+        given = answer["Credentials"]
+        return deployed.emulator.client(
+            service,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
+
+    return made
+
+
+def calls(client, operation, outputs, asked):
+    return getattr(client, operation)(**{name: outputs[value] for name, value in asked.items()})
+
+
+@pytest.mark.parametrize("forbidden", FORBIDDEN, ids=lambda one: f"{one[0]}-{one[2]}")
+def test_a_function_is_denied_what_is_not_its_work(deployed, client_of, forbidden):
+    function, service, operation, asked = forbidden
+
+    with pytest.raises(ClientError) as refused:
+        calls(client_of(function, service), operation, deployed.outputs, asked)
+
+    assert refused.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}
+
+
+@pytest.mark.parametrize("function", [one[0] for one in FORBIDDEN])
+def test_a_function_may_read_the_table(deployed, client_of, function):
+    key = {"data_type": {"S": joined("store")}, "sub_type": {"S": "incarnation"}}
+
+    answer = client_of(function, "dynamodb").get_item(
+        TableName=deployed.outputs["TableName"], Key=key
+    )
+
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+@pytest.mark.parametrize("function", READERS)
+def test_who_talks_to_stripe_may_read_its_key(deployed, client_of, function):
+    answer = calls(
+        client_of(function, "secretsmanager"), "get_secret_value", deployed.outputs, SECRET
+    )
+
+    assert answer["SecretString"] in {"not set", KEY}
+
+
+def test_without_stripes_key_a_pass_says_which_secret_lacks_it_and_the_next_catches_up(
+    deployed, stripe
+):
+    company = Company(deployed=deployed, shop=shop_at(*stripe))
+    company.open()
+    tenant, hour = company.add("keyless"), company.next_hour()
+    company.report(tenant, hour, 14)
+
+    execution = company.failed()
+
+    assert execution.error == "PublisherMisconfigured"
+    assert company.deployed.outputs["StripeSecretKeyArn"] in execution.cause
+    assert company.deployed.store.ledger.entries(tenant=tenant).elements != ()
+    company.deployed.set_key(KEY)
+    company.passed()
+    assert company.billed(tenant, hour) == 14
+    assert company.differences() == 0
