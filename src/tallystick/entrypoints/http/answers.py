@@ -21,7 +21,7 @@ COUNTS: Final = "Tallystick-Counts"
 
 def counts_header(counts: Counter[str]) -> dict[str, str]:
     """`recorded=2, duplicate=1, …`: each kind, none left out."""
-    return {COUNTS: ", ".join(f"{kind}={counts[kind]}" for kind in KINDS)}
+    return {COUNTS: ", ".join([f"{kind}={counts[kind]}" for kind in KINDS])}
 
 
 def wants_receipts(request: Request) -> bool:
@@ -32,6 +32,8 @@ def wants_receipts(request: Request) -> bool:
 
 def flag(request: Request, name: str) -> bool:
     """A query parameter that is true or false."""
+    if not request.scope["query_string"]:
+        return False
     text = request.query_params.get(name, "false").lower()
     if text not in ("true", "false", "1", "0"):
         raise Problem(

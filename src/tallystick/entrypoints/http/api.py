@@ -52,6 +52,7 @@ from tallystick.entrypoints.http.reconciliation import (
 from tallystick.entrypoints.http.scraping import get_metrics
 from tallystick.entrypoints.http.service import Service
 from tallystick.entrypoints.http.settling import settle
+from tallystick.entrypoints.http.straight import Straight
 from tallystick.entrypoints.http.tenants import (
     change_tenant,
     create_tenant,
@@ -121,7 +122,8 @@ def build_api(service: Service) -> ASGIApp:
     )
     api.state.service = service
     api.state.openapi = document(ROUTES)
-    return Observing(api, Routes(api.routes), service.metrics, service.running.spans)
+    straight = Straight(api, "/api/v1/events", post_events, _refused)
+    return Observing(straight, Routes(api.routes), service.metrics, service.running.spans)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -10,7 +10,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Message
 
 from tallystick.entrypoints.http.problems import Problem, overloaded, too_large
 from tallystick.stages.decoding import REPORT_BYTES_MAX
@@ -53,9 +54,24 @@ class Memory:
 async def read_whole(request: Request, memory: Memory, bytes_max: int = BODY_BYTES_MAX) -> bytes:
     """The body; its bytes stay counted in `memory` until the caller gives them back."""
     _check_announced(request, bytes_max)
+    until = asyncio.get_running_loop().time() + WHOLE_BODY_SECONDS
+    inflater = _inflater(request)
+    first = await _next_message(request)
+    if inflater is None and not first.get("more_body"):
+        # Most bodies come in one piece, and need nothing that waits for the next.
+        body: bytes = first.get("body", b"")
+        _check_size(len(body), bytes_max)
+        memory.take(len(body))
+        return body
+    return await _read_rest(_inflated(request, inflater, first), memory, bytes_max, until)
+
+
+async def _read_rest(
+    pieces: AsyncGenerator[bytes, None], memory: Memory, bytes_max: int, until: float
+) -> bytes:
     found = bytearray()
     try:
-        async with asyncio.timeout(WHOLE_BODY_SECONDS), aclosing(pieces(request)) as read:
+        async with asyncio.timeout_at(until), aclosing(pieces) as read:
             async for piece in read:
                 _check_size(len(found) + len(piece), bytes_max)
                 memory.take(len(piece))
@@ -94,40 +110,52 @@ async def read_lines(request: Request) -> AsyncGenerator[bytes, None]:
         yield line
 
 
-async def pieces(request: Request) -> AsyncGenerator[bytes, None]:
+def pieces(request: Request) -> AsyncGenerator[bytes, None]:
     """The body's bytes as they come, inflated; each piece is small."""
+    return _inflated(request, _inflater(request))
+
+
+def _inflater(request: Request) -> "_Inflater | None":
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ZIPPED | {"identity", ""}:
         detail = f"Content-Encoding {encoding[:40]!r} is not read; send gzip, or none"
         headers = {"Accept-Encoding": "gzip"}
         raise Problem(status=415, kind="unsupported-content", detail=detail, headers=headers)
-    inflater = _Inflater() if encoding in ZIPPED else None
-    async for chunk in _chunks(request):
+    return _Inflater() if encoding in ZIPPED else None
+
+
+async def _inflated(
+    request: Request, inflater: "_Inflater | None", first: Message | None = None
+) -> AsyncGenerator[bytes, None]:
+    """What follows the first message, where that was read already, and it."""
+    message = await _next_message(request) if first is None else first
+    while True:
+        chunk = message.get("body", b"")
         if inflater is None:
-            yield chunk
-            continue
-        inflater.feed(chunk)
-        while piece := inflater.next_piece():
-            yield piece
+            if chunk:
+                yield chunk
+        else:
+            inflater.feed(chunk)
+            while piece := inflater.next_piece():
+                yield piece
+        if not message.get("more_body"):
+            break
+        message = await _next_message(request)
     if inflater is not None:
         inflater.check_complete()
 
 
-async def _chunks(request: Request) -> AsyncGenerator[bytes, None]:
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                chunk = await anext(stream, None)
-        except TimeoutError:
-            raise _too_slow(SILENCE_SECONDS) from None
-        except ClientDisconnect:
-            detail = "the connection was closed before the whole request had come"
-            raise Problem(status=400, kind="cut-off", detail=detail) from None
-        if chunk is None:
-            return
-        if chunk:
-            yield chunk
+async def _next_message(request: Request) -> Message:
+    """The next part of the body; the problem where none comes any more."""
+    try:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            message = await request.receive()
+    except TimeoutError:
+        raise _too_slow(SILENCE_SECONDS) from None
+    if message["type"] == "http.disconnect":
+        detail = "the connection was closed before the whole request had come"
+        raise Problem(status=400, kind="cut-off", detail=detail)
+    return message
 
 
 class _Inflater:

@@ -79,7 +79,7 @@ async def post_lago_batch(request: Request) -> Response:
 
 def _sender(request: Request, key: ApiKey) -> Sender:
     return Sender(
-        origin=f"POST {request.url.path} by key {key.id}",
+        origin=f"POST {request.scope['path']} by key {key.id}",
         tenant=key.tenant,
         idempotency_key=idempotency_key(request.headers.get("idempotency-key")),
     )

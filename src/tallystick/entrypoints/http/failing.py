@@ -12,8 +12,9 @@ from tallystick.entrypoints.http.problems import Problem, not_found, unavailable
 from tallystick.entrypoints.http.service import service_of
 from tallystick.entrypoints.logs import note
 
-FAILURES: Final = (Problem, StoreUnavailable, NotFound, InvalidSetting, HTTPException, Exception)
-"""All that an application answers; what is not named is a bug of ours."""
+EXPECTED: Final = (Problem, StoreUnavailable, NotFound, InvalidSetting, HTTPException)
+FAILURES: Final = (*EXPECTED, Exception)
+"""All that an application answers; what is not expected is a bug of ours."""
 
 
 def problem_for(request: Request, error: Exception) -> Problem:

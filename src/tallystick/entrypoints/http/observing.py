@@ -4,17 +4,17 @@ log, a count and a duration, and where OpenTelemetry is asked for, a span."""
 import logging
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tallystick.clock import seconds
+from tallystick.entrypoints.http.headers import known_headers
 from tallystick.entrypoints.http.metrics import HttpMetrics
 from tallystick.entrypoints.logs import CONTEXT, note
 
@@ -27,6 +27,9 @@ KEY_ID: Final = "tallystick.key"
 """Where a request's scope says by whose key it was granted."""
 
 REQUEST_ID: Final = "tallystick.request_id"
+
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+NO_STORE: Final = (b"cache-control", b"no-store")
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT: Final = re.compile(
@@ -116,16 +119,27 @@ class Observing:
 
 
 def _exchange(scope: Scope) -> Exchange:
-    headers = Headers(scope=scope)
-    given = headers.get("x-request-id", "")
-    request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    headers = known_headers(scope)
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    request_id = given if _SANE_ID.fullmatch(given) else next(_new_ids)
     scope[REQUEST_ID] = request_id
     method = scope["method"] if scope["method"] in METHODS else OTHER_METHOD
     exchange = Exchange(scope, method, request_id)
-    traced = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    traced = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b"").decode("latin-1"))
     if traced is not None:
         exchange.ids = {"trace_id": traced[1], "parent_id": traced[2]}
     return exchange
+
+
+def _ids() -> Iterator[str]:
+    """Request ids without end. The system is asked for the randomness of many at once: a call for
+    each would hand the interpreter to another thread in the middle of every request."""
+    while True:
+        drawn = secrets.token_hex(8 * 256)
+        yield from (drawn[at : at + 16] for at in range(0, len(drawn), 16))
+
+
+_new_ids: Final = _ids()
 
 
 def _received(exchange: Exchange, receive: Receive) -> Receive:
@@ -141,10 +155,14 @@ def _sent(exchange: Exchange, send: Send) -> Send:
     async def completed(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = exchange.request_id
-            headers["X-Content-Type-Options"] = "nosniff"
-            headers.setdefault("Cache-Control", "no-store")
+            headers = [
+                *message["headers"],
+                (b"x-request-id", exchange.request_id.encode()),
+                NOSNIFF,
+            ]
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append(NO_STORE)
+            message["headers"] = headers
         else:
             exchange.bytes_out += len(message.get("body", b""))
         await send(message)
