@@ -17,6 +17,7 @@ BODY_KEPT_MAX: Final = 4 * 1024
 """How much is kept of a body that is too large to be read."""
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+_OBJECTS: Final = msgspec.json.Decoder(list[dict[str, object]], float_hook=Decimal)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -41,6 +42,17 @@ def decode(raw: bytes | str) -> object:
         raise unreadable("invalid_number", "a number's exponent is beyond any number") from error
     except msgspec.MsgspecError as error:
         raise unreadable("invalid_json", f"send one JSON object: {error}") from error
+
+
+def decode_objects(raw: bytes) -> list[dict[str, object]] | None:
+    """All elements of a JSON array at once, each what `decode` makes of it; None where one of them
+    may be no object that can be read, and each has to be looked at alone."""
+    if len(raw) > REPORT_BYTES_MAX:
+        return None
+    try:
+        return _OBJECTS.decode(raw)
+    except (UnicodeError, RecursionError, InvalidOperation, msgspec.MsgspecError):
+        return None
 
 
 def encode(value: object) -> str:

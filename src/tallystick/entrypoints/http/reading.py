@@ -21,8 +21,13 @@ from tallystick.entrypoints.http.problems import (
     too_large,
     unreadable,
 )
-from tallystick.stages.decoding import REPORT_BYTES_MAX, UnreadableReport, decode
-from tallystick.stages.ingesting import Report
+from tallystick.stages.decoding import (
+    REPORT_BYTES_MAX,
+    UnreadableReport,
+    decode,
+    decode_objects,
+)
+from tallystick.stages.ingesting import Report, new_report
 
 T = TypeVar("T")
 
@@ -105,7 +110,7 @@ def read_events(body: bytes, kind: str, sender: Sender) -> Sent:
     _check_text(body)
     first = body.lstrip()[:1]
     if first == b"[" and kind != CLOUD_EVENT:
-        return Sent(Shape.EVENTS, _reports(_elements(body), sender))
+        return Sent(Shape.EVENTS, _reports(body, sender))
     if first == b"{" and kind != CLOUD_EVENTS:
         report = _single(body, sender)
         sent = report.body
@@ -125,7 +130,7 @@ def read_lago_batch(body: bytes, sender: Sender) -> Sent:
     raw = bytes(fields["events"])
     if not raw.lstrip().startswith(b"["):
         raise unreadable("/events must be a JSON array")
-    return Sent(Shape.LAGO_BATCH, _reports(_elements(raw), sender))
+    return Sent(Shape.LAGO_BATCH, _reports(raw, sender))
 
 
 def read_binary(body: bytes, headers: Mapping[str, str], sender: Sender) -> Sent:
@@ -159,11 +164,25 @@ def _check_text(body: bytes) -> None:
         raise unreadable(f"the body must be UTF-8; byte {error.start} is not") from error
 
 
-def _elements(body: bytes) -> list[msgspec.Raw]:
-    found: list[msgspec.Raw] = _decoded(_ARRAY, body)
-    if len(found) > BATCH_MAX:
-        raise too_large(f"the batch has {len(found)} reports; send at most {BATCH_MAX} in one")
-    return found
+def _reports(body: bytes, sender: Sender) -> tuple[Report, ...]:
+    """Those of an array. At once where that is possible; else each by itself, so that one that
+    cannot be read holds up nobody."""
+    found = decode_objects(body)
+    if found is not None:
+        _check_count(len(found))
+        return _checked([_report(fields, sender) for fields in found], sender)
+    elements: list[msgspec.Raw] = _decoded(_ARRAY, body)
+    _check_count(len(elements))
+    return _checked([_element(bytes(raw), sender) for raw in elements], sender)
+
+
+def _check_count(count: int) -> None:
+    if count > BATCH_MAX:
+        raise too_large(f"the batch has {count} reports; send at most {BATCH_MAX} in one")
+
+
+def _report(body: bytes | dict[str, object], sender: Sender) -> Report:
+    return new_report(sender.origin, body, None, "", None)
 
 
 def _decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
@@ -200,16 +219,12 @@ def _refused(error: InvalidReport) -> Problem:
     return Problem(status=status, kind=kind, detail=first.detail, errors=error.errors)
 
 
-def _reports(elements: Iterable[msgspec.Raw], sender: Sender) -> tuple[Report, ...]:
-    return _checked([_element(bytes(raw), sender) for raw in elements], sender)
-
-
 def _element(raw: bytes, sender: Sender) -> Report:
     """One report of many: what cannot be read becomes a dead letter and holds up nobody."""
     try:
-        return Report(origin=sender.origin, body=_object_or(raw, decode(raw)))
+        return _report(_object_or(raw, decode(raw)), sender)
     except UnreadableReport:
-        return Report(origin=sender.origin, body=raw)
+        return _report(raw, sender)
 
 
 def _object_or(raw: bytes, found: object) -> bytes | dict[str, object]:
