@@ -1,4 +1,4 @@
-"""A busy machine is no failure: no example has a time limit of its own."""
+"""A busy machine is no failure: no example of a property has a time limit of its own."""
 
 from hypothesis import HealthCheck, settings
 
