@@ -1,16 +1,12 @@
-"""Onboard: make a tenant known, and bill it through what its subscription is at the provider.
+"""Onboard: take up what another service says of a tenant that is to be billed.
 
 An onboarding comes at least once, in any order, and it races the tenant's first usage: it may be
 given again at any time, what it says twice changes nothing, and what a later one has changed
 meanwhile stays.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Final
 
 from tallystick.domain.dead_letter import DeadLetter, Reason
 from tallystick.domain.envelope import (
@@ -19,14 +15,9 @@ from tallystick.domain.envelope import (
     is_onboarding,
     parse_onboarding,
 )
-from tallystick.domain.errors import FieldError, InvalidReport, InvalidSetting
-from tallystick.domain.instant import floor_hour, format_instant, parse_instant
-from tallystick.domain.mapping import Mapping
-from tallystick.domain.meter import Meter
-from tallystick.domain.tenant import Tenant
-from tallystick.ports import Catalog, Override
-from tallystick.stages.configuring import configure, map_meter, save_meter, versions_of_meter
+from tallystick.domain.errors import InvalidReport
 from tallystick.stages.decoding import UnreadableReport, decode
+from tallystick.stages.enrolling import Onboarded, Target, enrol
 from tallystick.stages.ingesting import (
     Intake,
     Outcome,
@@ -36,30 +27,8 @@ from tallystick.stages.ingesting import (
     replay,
     tenant_named,
 )
-from tallystick.stages.metering import Refusal, billed_by, no_only_code
+from tallystick.stages.metering import Refusal
 from tallystick.stages.recounting import pages
-
-WHO: Final = "EventBridge"
-ACTION: Final = "onboard"
-
-_WHY: Final = re.compile(r"(?P<id>.*), sent at (?P<sent_at>\S+)", re.DOTALL)
-
-Target = Callable[[str, str], tuple[str, str, str]]
-"""From a destination and a code to (route, destination, counter). Raises InvalidSetting."""
-
-
-class Onboarded(StrEnum):
-    """What became of an onboarding that could be meant."""
-
-    ONBOARDED = "onboarded"
-    KNOWN = "known"
-    """It is so already."""
-    OVERTAKEN = "overtaken"
-    """This one, or one that was sent later, has been heeded, and what came after it stays."""
-
-
-class _Overtaken(Exception):
-    """Raised inside a decision that must not be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,95 +102,10 @@ def replay_onboardings(
 
 
 def _settled(wanted: Onboarding, desk: Desk, now: int) -> Onboarded | Refusal:
-    """Each step is durable before the next, and changes nothing where it is done already."""
-    catalog = desk.intake.store.catalog
-    _add_tenant(catalog, wanted, now)
-    meter = _meter_of(catalog, wanted, now)
-    if isinstance(meter, Refusal):
-        return meter
-    try:
-        route, destination, counter = desk.target(wanted.destination, meter.code)
-        mapping = Mapping(
-            tenant=wanted.tenant,
-            meter=meter.id,
-            route=route,
-            destination=destination,
-            counter=counter,
-            publish_from=floor_hour(wanted.sent_at),
-        )
-        became = _mapped(catalog, mapping, wanted, now)
-    except InvalidSetting as error:
-        return _impossible(str(error))
+    found = enrol(desk.intake.store.catalog, wanted, desk.target, now)
+    if isinstance(found, Refusal):
+        return found
     # Also where nothing changed: whoever changed it may have died before this.
     replay(desk.intake, now, waits_for=f"tenant:{wanted.tenant}")
-    replay(desk.intake, now, waits_for=f"code:{meter.code}")
-    return became
-
-
-def _add_tenant(catalog: Catalog, wanted: Onboarding, now: int) -> None:
-    """Make the tenant; one that is known keeps its terms."""
-    if catalog.account(wanted.tenant) is None:
-        configure(
-            catalog,
-            lambda: None if catalog.account(wanted.tenant) else Tenant(id=wanted.tenant),
-            _audit(wanted, wanted.tenant, now),
-        )
-
-
-def _meter_of(catalog: Catalog, wanted: Onboarding, now: int) -> Meter | Refusal:
-    """The meter that the onboarding means. Where nothing reads the code that it names, one is made
-    that adds up its quantities, as a code is read by the meter of its name."""
-    newest = [versions[-1] for versions in catalog.meters()]
-    live = [meter for meter in newest if not meter.archived]
-    if not wanted.code:
-        account = catalog.account(wanted.tenant)
-        billed = billed_by(account) if account else frozenset()
-        chosen = [meter for meter in live if meter.id in billed] or live
-        return chosen[0] if len(chosen) == 1 else no_only_code(wanted.tenant)
-    readers = [meter for meter in live if meter.code == wanted.code]
-    by_name = [meter for meter in readers if meter.id == wanted.code]
-    if by_name or len(readers) == 1:
-        return (by_name or readers)[0]
-    if readers:
-        names = ", ".join(repr(meter.id) for meter in readers)
-        return _impossible(f"several meters read {wanted.code!r}: map one of {names} yourself")
-    if versions_of_meter(catalog, wanted.code):
-        return _impossible(f"the meter {wanted.code!r} is archived, or reads another code")
-    made = Meter(id=wanted.code, code=wanted.code)
-    save_meter(catalog, made, _audit(wanted, made.id, now))
-    return made
-
-
-def _mapped(catalog: Catalog, mapping: Mapping, wanted: Onboarding, now: int) -> Onboarded:
-    subject = f"{mapping.tenant}/{mapping.meter}"
-
-    def check(own: tuple[Mapping, ...]) -> None:
-        if own and own[-1].destination != mapping.destination:
-            _refuse_overtaken(catalog, subject, wanted)
-
-    audit = _audit(wanted, subject, now)
-    try:
-        added = map_meter(catalog, mapping, audit, keep_start=True, check=check)
-    except _Overtaken:
-        return Onboarded.OVERTAKEN
-    return Onboarded.KNOWN if added is None else Onboarded.ONBOARDED
-
-
-def _refuse_overtaken(catalog: Catalog, subject: str, wanted: Onboarding) -> None:
-    """Raises _Overtaken where the audit trail has this onboarding, or one that was sent later."""
-    for line in pages(lambda cursor: catalog.overrides(cursor=cursor)):
-        if (line.action, line.subject) != (ACTION, subject):
-            continue
-        told = _WHY.fullmatch(line.why)
-        if told and (told["id"] == wanted.id or parse_instant(told["sent_at"]) > wanted.sent_at):
-            raise _Overtaken
-
-
-def _audit(wanted: Onboarding, subject: str, now: int) -> Override:
-    why = f"{wanted.id}, sent at {format_instant(wanted.sent_at)}"
-    return Override(at=now, who=WHO, why=why, action=ACTION, subject=subject)
-
-
-def _impossible(detail: str) -> Refusal:
-    error = FieldError(pointer="/detail", code=str(Reason.INVALID), detail=detail)
-    return Refusal(reason=Reason.INVALID, errors=(error,))
+    replay(desk.intake, now, waits_for=f"code:{found.meter.code}")
+    return found.became

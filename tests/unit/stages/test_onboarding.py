@@ -13,8 +13,9 @@ from tallystick.domain.tenant import Tenant, Terms
 from tallystick.ports import Recorded
 from tallystick.publishers import HOUR_METER, USAGE_RECORD, target_of
 from tallystick.stages.configuring import archive_meter, end_mapping
+from tallystick.stages.enrolling import Onboarded
 from tallystick.stages.ingesting import Report, ingest, intake_of, replay
-from tallystick.stages.onboarding import Desk, Onboarded, onboard, replay_onboardings
+from tallystick.stages.onboarding import Desk, onboard, replay_onboardings
 from tallystick.stores.memory import MemoryStore
 from tallystick.testing import factories
 from tallystick.testing.factories import NOON, TEN

@@ -14,8 +14,9 @@ from tallystick.domain.instant import format_instant
 from tallystick.entrypoints.cli.context import intake
 from tallystick.entrypoints.cli.tables import Row
 from tallystick.entrypoints.composing import desk_of
+from tallystick.stages.enrolling import Onboarded
 from tallystick.stages.ingesting import Report, kind_of
-from tallystick.stages.onboarding import Desk, Onboarded, take_in
+from tallystick.stages.onboarding import Desk, take_in
 
 if TYPE_CHECKING:
     from tallystick.entrypoints.aws.queues import DeadLetterQueue, Undelivered
