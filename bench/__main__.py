@@ -81,6 +81,11 @@ FORMS: Final = {
 }
 
 
+def now() -> int:
+    """By this machine's clock; microseconds."""
+    return time.time_ns() // 1_000
+
+
 def say(words: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {words}", flush=True)
 
@@ -103,6 +108,7 @@ class Run:
     def rows(self, books: Books, rows: tuple[Row, ...]) -> list[Result]:
         found = []
         for row in rows:
+            books.move_on(now())
             found.append(measure(books, row, self.form.seconds))
             say(f"  {row.name}: {found[-1]['events_per_second']:,} events/s")
         return found
@@ -155,6 +161,7 @@ class Run:
     def _latencies(self, books: Books, side: Result) -> list[Result]:
         """At a share of what was measured; for a lone event and for a batch of 1,000."""
         found = []
+        books.move_on(now())
         for batch, connections in ((1, 64), (1_000, 8)):
             rate = OPEN_SHARE * float(row_of(side, batch, connections)["events_per_second"])
             row = Row(batch=batch, connections=connections)
@@ -234,18 +241,17 @@ class Run:
         shutil.rmtree(server.folder)
 
 
-def run(form: Form, folder: Path) -> Result:
-    """All parts that were asked for."""
+def run(form: Form, folder: Path, result: Result) -> None:
+    """All parts that were asked for; the result has what was found so far at any time."""
     began = time.perf_counter()
-    usage = Usage(time.time_ns() // 1_000)
-    result: Result = {"form": form.name, "machine": described(folder)}
+    usage = Usage(at=now(), live_at=now())
+    result |= {"form": form.name, "machine": described(folder)}
     running = Run(form, folder, usage, result)
     steps: dict[str, Callable[[], None]] = {part: getattr(running, part) for part in PARTS}
     with on_cores(LOAD_CORES):
         for part in form.parts:
             steps[part]()
     result["minutes"] = round((time.perf_counter() - began) / 60, 1)
-    return result
 
 
 def keep(result: Result, folder: Path) -> Path:
@@ -282,15 +288,16 @@ def main() -> None:
         top.chmod(0o755)
     folder = Path(tempfile.mkdtemp(dir=top))
     folder.chmod(0o755)  # PostgreSQL's own user has to get there
+    result: Result = {}
     try:
-        result = run(form, folder)
+        run(form, folder, result)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        say(f"what was found is in {os.path.relpath(keep(result, ROOT / 'build' / 'results'))}")
     print(printed(result))
-    path = keep(result, RESULTS if asked.keep else ROOT / "build" / "results")
-    say(f"the result is in {os.path.relpath(path)}")
     if asked.keep:
-        say(f"and {os.path.relpath(write_page())} is written from it")
+        keep(result, RESULTS)
+        say(f"{os.path.relpath(write_page())} is written from it")
 
 
 if __name__ == "__main__":

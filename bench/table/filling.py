@@ -7,15 +7,12 @@ the server taken them. Not measured as a rate; what it did is told all the same.
 import time
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
 
 from bench.table.ingest import Books
 from bench.table.serving import Tallystick
-from bench.table.usage import FILLED
+from bench.table.usage import FILLED, TOGETHER
 from tallystick.stages.sealing import seal
 from tallystick.stages.targeting import SealLimits
-
-BATCH: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +35,9 @@ def fill(books: Books, server: Tallystick, keys: int, seconds: float) -> Filled:
     try:
         numbers = iter(range(books.filled, keys))
         recordings = books.usage.recordings(store, numbers)
-        while time.perf_counter() - began < seconds and (batch := list(islice(recordings, BATCH))):
+        while time.perf_counter() - began < seconds and (
+            batch := list(islice(recordings, TOGETHER))
+        ):
             store.events.record(batch, books.usage.at)
             books.next_of[FILLED] += len(batch)
         seal(store, {}, books.usage.at, limits=SealLimits())

@@ -3,7 +3,7 @@ proof that what it acknowledged is what it counts."""
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.table.load import (
@@ -25,6 +25,8 @@ SAMPLE: Final = 500
 
 WARM_SECONDS: Final = 1.0
 CONNECTIONS_OPEN: Final = 64
+UNDER_WAY_MAX: Final = 25_000
+"""So many events are under way at once at most: beyond twice as many, callers are told to wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +52,12 @@ class Row:
 @dataclass
 class Books:
     """What a server was sent so far, as the next number of each space: stored beforehand, live with
-    scattered keys, live with keys in order of time."""
+    scattered keys, live with keys in order of time. Those from `since` on can be made again."""
 
     server: Server
     usage: Usage
     next_of: dict[int, int] = field(default_factory=lambda: {n: n for n in SPACES})
+    since: dict[int, int] = field(default_factory=lambda: {n: n for n in SPACES})
     _summed: dict[int, int] = field(default_factory=lambda: {n: n for n in SPACES})
     _total: int = 0
     _drawn: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
@@ -62,6 +65,12 @@ class Books:
     @property
     def filled(self) -> int:
         return self.next_of[FILLED]
+
+    def move_on(self, now: int) -> None:
+        """From here on live events are of the hour of `now`: those of an hour that was sealed would
+        be late, and their corrections would be sealed at every start in the midst of a row."""
+        self.usage = replace(self.usage, live_at=now)
+        self.since |= {space: self.next_of[space] for space in (LIVE, ORDERED)}
 
     def make(self, row: Row) -> Request:
         """The next request of a row; what is sent again is drawn from all that was stored
@@ -76,14 +85,14 @@ class Books:
 
     def drawn(self, space: int, how_many: int) -> list[int]:
         """Numbers that were sent before."""
-        upto = self.next_of[space]
-        if how_many and upto == space:
+        since, upto = self.since[space], self.next_of[space]
+        if how_many and upto == since:
             raise Refused("duplicates can only be sent of a store that holds something")
-        return [self._drawn.randrange(space, upto) for _ in range(how_many)]
+        return [self._drawn.randrange(since, upto) for _ in range(how_many)]
 
     def sample(self) -> Request:
         """Of each space some numbers that were sent before."""
-        spaces = [space for space, upto in self.next_of.items() if upto > space]
+        spaces = [space for space, upto in self.next_of.items() if upto > self.since[space]]
         numbers = [n for space in spaces for n in self.drawn(space, SAMPLE)]
         return self.server.request([*map(self.usage.event, numbers)], 0)
 
@@ -182,7 +191,10 @@ def latency(books: Books, row: Row, seconds: float, events_per_second: float) ->
     """What a request takes at a stated rate, counted from when it was due."""
     rate = events_per_second / row.batch
     arrivals = Arrivals(
-        port=books.server.port, connections=CONNECTIONS_OPEN, seconds=seconds, rate=rate
+        port=books.server.port,
+        connections=min(CONNECTIONS_OPEN, UNDER_WAY_MAX // row.batch),
+        seconds=seconds,
+        rate=rate,
     )
     times = open_loop(arrivals, lambda: books.make(row), books.server.check)
     books.check_held()

@@ -12,9 +12,13 @@ from typing import Final
 
 import apsw
 
+import tallystick
+
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 MEBIBYTE: Final = 1024 * 1024
 ROOT: Final = Path(__file__).parents[2]
+SOURCES: Final = Path(tallystick.__file__).parents[1]
+"""Of what is measured: what this program imports is what the servers run."""
 
 
 def _cores() -> tuple[set[int], set[int]]:
@@ -46,7 +50,7 @@ def described(folder: Path) -> dict[str, object]:
     """The machine, the programs, and the commit, for whoever compares figures."""
     return {
         "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
-        "commit": _told("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
+        "commit": _told("git", "-C", str(SOURCES), "describe", "--always", "--dirty"),
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),

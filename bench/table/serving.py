@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from bench.table.load import Refused, Request
-from bench.table.machine import ROOT, SERVER_CORES, cpu_seconds, memory_mib, on_cores
+from bench.table.machine import ROOT, SERVER_CORES, SOURCES, cpu_seconds, memory_mib, on_cores
 from bench.table.usage import many, set_up_catalog
 from tallystick.stores.sqlite import SqliteStore
 
@@ -177,7 +177,7 @@ class Tallystick(Server):
 
     def launch(self, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         settings = {
-            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONPATH": str(SOURCES),
             "TALLYSTICK_STORE": f"sqlite:///{self.file}",
             "TALLYSTICK_FIRST_KEY_FILE": str(self.folder / "key"),
         }
@@ -206,7 +206,7 @@ class NoOp(Server):
 
     def launch(self, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "bench.table.noop", str(self.port)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
         return subprocess.Popen(  # noqa: S603
             command, env=environment, cwd=ROOT, stdout=log, stderr=log
         )

@@ -159,8 +159,9 @@ def hourly(result: Result) -> Table:
     lines = (
         ("tenants x meters, slots", f"{size}, {found['slots']:,}"),
         ("sandbox's own ceiling", f"{found['ceiling_calls_per_second']:,} calls/s"),
-        ("killed with kill -9 after", f"{found['killed'].get('killed_after', 0):,} slots"),
-        ("the next run: sealed, stored and told the rest", _run(sent)),
+        ("sealed, before the first was told", f"{found['killed']['sealing_seconds']:,} s"),
+        ("killed with kill -9 after telling", f"{found['killed']['told']:,} slots"),
+        ("the next run: told the rest", _run(sent)),
         ("read back and confirmed all, hours later", _run(confirmed)),
         ("of the slots of a tenant 200 hours behind, told when half of the others' were",
          f"{found['huge_share_told_at_half']:.0%} (50 % is in turn)"),

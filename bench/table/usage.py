@@ -2,8 +2,8 @@
 
 200 tenants on 5 meters, one of 1,000 series drawn for each event; a CloudEvent of about 190 bytes
 with a quantity and one property. Numbers make spaces: those below LIVE fill a store beforehand,
-spread over the 24 hours before the run; those from LIVE on occur in the run's own hour. An event
-that is sent again is made again from its number.
+spread over the 24 hours before the run; those from LIVE on occur in the hour in which they are
+sent. An event that is sent again is made again from its number.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +23,9 @@ TENANTS: Final = 200
 CODES: Final = ("requests", "tokens", "storage", "seats", "builds")
 SERIES: Final = TENANTS * len(CODES)
 HOURS_FILLED: Final = 24
+TOGETHER: Final = 10_000
+"""So many of those stored beforehand follow each other in one hour, as usage comes."""
+
 FILLED: Final = 0
 LIVE: Final = 1 << 40
 ORDERED: Final = 1 << 41
@@ -61,9 +64,11 @@ def tenant_name(number: int) -> str:
 
 @dataclass(frozen=True)
 class Usage:
-    """The events of one run, which began at `at` (microseconds)."""
+    """The events of one run, which began at `at`; what is sent live now is of `live_at`'s hour.
+    Instants in microseconds."""
 
     at: int
+    live_at: int
 
     @cached_property
     def live_openings(self) -> tuple[bytes, ...]:
@@ -71,10 +76,12 @@ class Usage:
         return tuple(opening(s, self.occurred(LIVE, s)) for s in range(SERIES))
 
     def occurred(self, number: int, series: int) -> int:
-        hour = floor_hour(self.at)
         if number >= LIVE:
-            return hour + series % (1 + (self.at - hour) // SECOND) * SECOND
-        return hour - (1 + number % HOURS_FILLED) * HOUR + series % 3_600 * SECOND
+            hour = floor_hour(self.live_at)
+            return hour + series % (1 + (self.live_at - hour) // SECOND) * SECOND
+        hour = floor_hour(self.at)
+        hours_before = 1 + number // TOGETHER % HOURS_FILLED
+        return hour - hours_before * HOUR + series % 3_600 * SECOND
 
     def event(self, number: int) -> bytes:
         series = series_of(number)

@@ -18,12 +18,14 @@ Event = dict[str, object]
 class Forgetful(Server):
     """Acknowledges every event; `survive` says which of the acknowledged are there after a kill, in
     the order in which they came. `first_after` seconds pass from the first request until it answers
-    any."""
+    any. The request with the number `ignored` is neither taken nor answered before the kill."""
 
     name: str = "forgetful"
     survive: Callable[[list[str]], list[str]] = list
     first_after: float = 0
     first_at: float = 0
+    ignored: int = -1
+    requests: int = 0
     counted_twice: int = 0
     quantities: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -79,12 +81,21 @@ class Forgetful(Server):
         try:
             with client, client.makefile("rb") as incoming:
                 while head := self._head(incoming):
-                    answer = self._taken(json.loads(incoming.read(head)))
+                    body = json.loads(incoming.read(head))
+                    if self._is_ignored():
+                        incoming.read()  # until the kill
+                        return
+                    answer = self._taken(body)
                     stall = self.first_at + self.first_after - time.monotonic()
                     threading.Event().wait(max(0.0, stall))
                     client.sendall(answer)
         except (OSError, ValueError):
             return
+
+    def _is_ignored(self) -> bool:
+        with self._lock:
+            self.requests += 1
+            return self.requests == self.ignored
 
     def _head(self, incoming: IO[bytes]) -> int:
         length = 0

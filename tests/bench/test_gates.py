@@ -13,9 +13,9 @@ def row(batch, rate, connections=8, **more):
 
 def size(keys, rate, **more):
     rows = [
-        *(row(1, 100, 1), row(1, 1_000, 64), row(100, 10_000, 16), row(1_000, rate)),
-        row(1_000, rate // 2, duplicates=100),
         row(1_000, 10 * rate, is_ordered=True),
+        row(1_000, rate // 2, duplicates=100),
+        *(row(1, 100, 1), row(1, 1_000, 64), row(100, 10_000, 16), row(1_000, rate)),
     ]
     return {**stored(keys), "rows": rows, **more}
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from bench.table.ingest import Books, Row, latency, measure
+from bench.table.ingest import CONNECTIONS_OPEN, Books, Row, latency, measure
 from bench.table.load import Refused
 from bench.table.usage import FILLED, LIVE, Usage
-from tallystick.domain.instant import parse_instant
+from tallystick.domain.instant import HOUR, parse_instant
 from tests.bench.forgetful import Forgetful
 
-USAGE = Usage(parse_instant("2026-11-22T10:30:00Z"))
+AT = parse_instant("2026-11-22T10:30:00Z")
+USAGE = Usage(at=AT, live_at=AT)
 ROW = Row(batch=10, connections=2)
 SECONDS = 0.5
 
@@ -21,12 +22,31 @@ def books(tmp_path):
     server.kill()
 
 
+def test_what_is_sent_live_moves_on_with_the_hour_and_is_proven_across(books):
+    measure(books, ROW, SECONDS, warm=0)
+    books.move_on(AT + HOUR)
+
+    found = measure(books, ROW, SECONDS, warm=0)
+
+    assert found["proof"]["counted_once"] == books.next_of[LIVE] - LIVE
+    assert b"T11:" in books.make(ROW).raw
+
+
 def test_a_server_that_keeps_what_it_acknowledged_passes(books):
     found = measure(books, ROW, SECONDS, warm=0)
 
     assert found["proof"]["counted_once"] == books.next_of[LIVE] - LIVE
     assert found["proof"]["sum"] == books.server.held().total
     assert found["events_per_second"] > 0
+
+
+def test_what_had_no_answer_at_the_kill_is_sent_again(books):
+    books.server.ignored = 5
+
+    found = measure(books, ROW, SECONDS, warm=0)
+
+    assert found["proof"]["unanswered_at_the_kill"] > 0
+    assert found["proof"]["counted_once"] == books.next_of[LIVE] - LIVE
 
 
 def test_what_was_acknowledged_last_and_is_gone_is_noticed(books):
@@ -66,7 +86,7 @@ def test_duplicates_of_nothing_are_refused(books):
 def test_an_open_loop_counts_the_time_in_which_a_server_stalls(books):
     books.server.first_after = 0.5
 
-    found = latency(books, Row(batch=1, connections=1), 0.4, 100)
+    found = latency(books, Row(batch=1, connections=1), 0.4, 1_000)
 
-    assert found["requests"] > 10
+    assert found["requests"] > 3 * CONNECTIONS_OPEN, "most were due while all connections waited"
     assert found["p50_ms"] > 100, "requests that were due during the stall waited for its end"

@@ -18,7 +18,7 @@ from tallystick.stages.totalling import By, totals
 from tallystick.stores.memory import MemoryStore
 
 AT = parse_instant("2026-11-22T10:30:00Z")
-USAGE = Usage(AT)
+USAGE = Usage(at=AT, live_at=AT)
 NUMBERS = [space + number for space in (FILLED, LIVE, ORDERED) for number in range(300)]
 
 
@@ -32,14 +32,18 @@ def test_a_fill_is_what_was_ingested():
     filled.events.record(list(USAGE.recordings(filled, iter(NUMBERS))), AT)
 
     assert filled.events.events().elements == sent.events.events().elements
-    assert filled.events.aggregates().elements == sent.events.aggregates().elements
+    found = filled.events.aggregates().elements
+    assert found == sent.events.aggregates().elements
+    assert [filled.events.changes(a.key) for a in found] == [
+        sent.events.changes(a.key) for a in found
+    ]
 
 
 def test_each_number_is_an_event_of_its_own_and_always_the_same():
     events = [USAGE.event(number) for number in NUMBERS]
 
     assert len(set(events)) == len(NUMBERS)
-    assert events == [Usage(AT).event(number) for number in NUMBERS]
+    assert events == [Usage(at=AT, live_at=AT).event(number) for number in NUMBERS]
 
 
 def test_live_events_occur_in_this_hour_and_stored_ones_before_it():
