@@ -60,7 +60,7 @@ class App:
     @property
     def has_provider(self) -> bool:
         """Whether anything can be sent and read; else there is only a dry run."""
-        return self.settings.stripe_api_key is not None
+        return bool(self.settings.stripe_api_key or self.settings.marketplace_region)
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -132,19 +132,45 @@ def new_incarnation() -> str:
 
 
 def publisher_for(settings: Settings, clock: Clock, *, allow_live: bool = False) -> Publisher:
-    """Stripe where its key is set; else one that shows what would be sent, and sends nothing.
+    """Stripe where its key is set, AWS Marketplace where its region is, both where both are; else
+    one that shows what would be sent, and sends nothing.
 
     Raises InvalidSetting for a key that cannot be one, and for a live one that is not allowed;
     where a secret on AWS holds the key, PublisherMisconfigured, which names that secret.
     """
-    if settings.stripe_api_key is None:
+    if settings.stripe_api_key is None and not settings.marketplace_region:
         from tallystick.publishers.dry_run import DryRunPublisher  # noqa: PLC0415
 
         return DryRunPublisher()
+    if not settings.marketplace_region:
+        return _stripe(settings, clock, allow_live=allow_live)
+    marketplace = _marketplace(settings, clock)
+    if settings.stripe_api_key is None:
+        return marketplace
+    from tallystick.publishers.several import SeveralPublishers  # noqa: PLC0415
+
+    return SeveralPublishers(_stripe(settings, clock, allow_live=allow_live), marketplace)
+
+
+def _marketplace(settings: Settings, clock: Clock) -> Publisher:
+    """By the credentials that AWS's SDK finds."""
+    try:
+        from tallystick.publishers.aws_marketplace import MarketplacePublisher  # noqa: PLC0415
+    except ImportError:
+        raise InvalidSetting("AWS Marketplace needs boto3: install tallystick[aws]") from None
+
+    return MarketplacePublisher(
+        region=settings.marketplace_region, clock=clock, endpoint=settings.marketplace_endpoint
+    )
+
+
+def _stripe(settings: Settings, clock: Clock, *, allow_live: bool) -> Publisher:
+    if settings.stripe_api_key is None:
+        raise InvalidSetting("set TALLYSTICK_STRIPE_API_KEY")
     place = settings.stripe_api_key.reveal()
     if place.startswith(ARN):
         try:
-            return publisher_for(with_secret(settings), clock, allow_live=allow_live)
+            return _stripe(with_secret(settings), clock, allow_live=allow_live)
         except InvalidSetting as error:
             raise PublisherMisconfigured(f"the secret {place}: {error}") from error
     from tallystick.publishers.stripe import StripePublisher  # noqa: PLC0415
@@ -175,11 +201,14 @@ def with_secret(settings: Settings) -> Settings:
 
 def stripe_of(app: App) -> "StripePublisher":
     """The Stripe publisher, for what only Stripe has. Raises InvalidSetting without its key."""
+    from tallystick.publishers.several import SeveralPublishers  # noqa: PLC0415
     from tallystick.publishers.stripe import StripePublisher  # noqa: PLC0415
 
-    if not isinstance(app.publisher, StripePublisher):
-        raise InvalidSetting("set TALLYSTICK_STRIPE_API_KEY: this command talks to Stripe")
-    return app.publisher
+    made = app.publisher
+    for one in made.publishers if isinstance(made, SeveralPublishers) else (made,):
+        if isinstance(one, StripePublisher):
+            return one
+    raise InvalidSetting("set TALLYSTICK_STRIPE_API_KEY: this command talks to Stripe")
 
 
 def signer_for(app: App) -> Signer | None:

@@ -57,6 +57,8 @@ class Settings:
     stripe_api_base        TALLYSTICK_STRIPE_API_BASE; empty means Stripe itself
     stripe_webhook_secrets TALLYSTICK_STRIPE_WEBHOOK_SECRET, or the file …_FILE names: one or
                            several, between blanks or commas
+    marketplace_region     TALLYSTICK_AWS_MARKETPLACE_REGION: where AWS Marketplace is metered
+    marketplace_endpoint   TALLYSTICK_AWS_MARKETPLACE_ENDPOINT; empty means that of the region
     auto_onboard           TALLYSTICK_AUTO_ONBOARD: make a tenant when its first report comes
     key_rate               TALLYSTICK_KEY_RATE: a key's requests per second; 0 is no limit
     lago_refuse_duplicates TALLYSTICK_LAGO_REFUSE_DUPLICATES: 422 for a used transaction_id
@@ -78,6 +80,8 @@ class Settings:
     stripe_api_key: Secret | None = None
     stripe_api_base: str = ""
     stripe_webhook_secrets: tuple[Secret, ...] = ()
+    marketplace_region: str = ""
+    marketplace_endpoint: str = ""
     auto_onboard: bool = False
     key_rate: int = 0
     lago_refuse_duplicates: bool = False
@@ -103,6 +107,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         stripe_api_key=_secret(found, f"{PREFIX}STRIPE_API_KEY"),
         stripe_api_base=_api_base(found, f"{PREFIX}STRIPE_API_BASE"),
         stripe_webhook_secrets=_each(_secret(found, f"{PREFIX}STRIPE_WEBHOOK_SECRET")),
+        marketplace_region=found.get(f"{PREFIX}AWS_MARKETPLACE_REGION", "").strip(),
+        marketplace_endpoint=_api_base(found, f"{PREFIX}AWS_MARKETPLACE_ENDPOINT"),
         auto_onboard=_flag(found, f"{PREFIX}AUTO_ONBOARD"),
         key_rate=_rate(found, f"{PREFIX}KEY_RATE"),
         lago_refuse_duplicates=_flag(found, f"{PREFIX}LAGO_REFUSE_DUPLICATES"),

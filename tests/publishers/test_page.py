@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tallystick.domain.publication import Outcome
-from tallystick.publishers import ROUTES
+from tallystick.publishers import STRIPE_ROUTES
 from tallystick.publishers.stripe.api_key import SETTING, SWITCH
 from tallystick.publishers.stripe.connection import API_VERSION, LEGACY_API_VERSION
 from tallystick.publishers.stripe.pacing import TEST_MODE, Rates
@@ -18,7 +18,7 @@ def test_its_code_runs():
 
 
 def test_it_names_every_route_outcome_and_pinned_version():
-    wanted = [*ROUTES, *Outcome, API_VERSION, LEGACY_API_VERSION, SETTING, SWITCH]
+    wanted = [*STRIPE_ROUTES, *Outcome, API_VERSION, LEGACY_API_VERSION, SETTING, SWITCH]
 
     assert [word for word in wanted if f"`{word}`" not in PAGE] == []
 

@@ -4,15 +4,17 @@ A publisher carries out what the domain decided and says truthfully what became 
 nothing and decides nothing about money.
 
 The routes stand here, each number with where it comes from, so that whoever only shows or checks
-(a dry run, a mapping) needs no provider's SDK. So far they are the three ways to tell Stripe.
+(a dry run, a mapping) needs no provider's SDK: the three ways to tell Stripe, and the one to tell
+AWS Marketplace.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from tallystick.domain.errors import InvalidSetting
-from tallystick.domain.instant import DAY, HOUR
+from tallystick.domain.instant import DAY, HOUR, MINUTE
 from tallystick.domain.slot import Mode, Reads, Route
 from tallystick.domain.tenant import NAME_LENGTH_MAX, check_name
 
@@ -75,9 +77,34 @@ timestamp must lie in the current period, so nothing is taken after its end; the
 drift that Stripe mentions are not guaranteed (docs.stripe.com/billing/subscriptions/
 usage-based-legacy/recording-usage). Only a period's total can be read."""
 
-ROUTES: Final[Mapping[str, Route]] = MappingProxyType(
+MARKETPLACE_OLDEST: Final = 6 * HOUR
+"""So long AWS Marketplace takes an hour's record, and so long after a month's end: BatchMeterUsage
+says less than 24 hours by now, and 6 at a month's end and for years before (docs.aws.amazon.com/
+marketplace/latest/APIReference/API_marketplace-metering_BatchMeterUsage.html)."""
+
+AWS_MARKETPLACE: Final = Route(
+    name="aws.marketplace",
+    mode=Mode.ONCE,
+    hourly=True,
+    whole_numbers=True,
+    oldest=MARKETPLACE_OLDEST,
+    closes_after=MARKETPLACE_OLDEST,
+    reads=Reads.NOTHING,
+    gathers_for=HOUR + 5 * MINUTE,
+)
+"""A record of a customer's dimension for an hour, which stays as it was first told: the same again
+is answered alike, another quantity is a DuplicateRecord and not honoured. Whole numbers only: older
+SDKs know no others. There is no API that shows what was metered."""
+
+STRIPE_ROUTES: Final[Mapping[str, Route]] = MappingProxyType(
     {route.name: route for route in (HOUR_METER, SUM_METER, USAGE_RECORD)}
 )
+ROUTES: Final[Mapping[str, Route]] = MappingProxyType(
+    {**STRIPE_ROUTES, AWS_MARKETPLACE.name: AWS_MARKETPLACE}
+)
+
+_LICENSED: Final = re.compile(r"(arn:aws[a-z-]*:license-manager:[A-Za-z0-9:_-]+)/([0-9]{12})")
+_BY_PRODUCT: Final = re.compile(r"([A-Za-z0-9]+)/([A-Za-z0-9_-]+)")
 
 _PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
     {HOUR_METER.name: "cus_", SUM_METER.name: "cus_", USAGE_RECORD.name: "si_"}
@@ -87,9 +114,13 @@ _PREFIXES: Final[Mapping[str, str]] = MappingProxyType(
 
 def check_target(route: str, destination: str, counter: str) -> None:
     """InvalidSetting where no quantity could ever go there."""
+    if route == AWS_MARKETPLACE.name:
+        marketplace_customer(destination)
+        check_name("counter", counter)
+        return
     prefix = _PREFIXES.get(route)
     if prefix is None:
-        raise InvalidSetting(f"route {route[:40]!r} is none of {', '.join(_PREFIXES)}")
+        raise InvalidSetting(f"route {route[:40]!r} is none of {', '.join(ROUTES)}")
     is_legible = destination.isascii() and destination.isprintable()
     if not destination.startswith(prefix) or not is_legible or len(destination) > NAME_LENGTH_MAX:
         raise InvalidSetting(f"{destination[:40]!r} does not begin with {prefix}")
@@ -107,3 +138,25 @@ def target_of(destination: str, event_name: str) -> tuple[str, str, str]:
     route, counter = (USAGE_RECORD.name, "") if is_item else (HOUR_METER.name, event_name)
     check_target(route, destination, counter)
     return route, destination, counter
+
+
+def may_go_to(route: str, destination: str) -> bool:
+    """Whether the route has destinations that look so."""
+    if route == AWS_MARKETPLACE.name:
+        return bool(_LICENSED.fullmatch(destination) or _BY_PRODUCT.fullmatch(destination))
+    return destination.startswith(_PREFIXES[route])
+
+
+def marketplace_customer(destination: str) -> tuple[dict[str, str], dict[str, str]]:
+    """(the product, the customer) as BatchMeterUsage names them: LICENSE_ARN/ACCOUNT for a licence,
+    and PRODUCT_CODE/CUSTOMER_ID for a product from before there were licences.
+
+    Never both for one customer: AWS would bill each. Raises InvalidSetting.
+    """
+    if found := _LICENSED.fullmatch(destination):
+        return {}, {"LicenseArn": found[1], "CustomerAWSAccountId": found[2]}
+    if found := _BY_PRODUCT.fullmatch(destination):
+        return {"ProductCode": found[1]}, {"CustomerIdentifier": found[2]}
+    raise InvalidSetting(
+        f"{destination[:80]!r} is neither LICENSE_ARN/ACCOUNT_ID nor PRODUCT_CODE/CUSTOMER_ID"
+    )

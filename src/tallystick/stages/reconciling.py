@@ -92,6 +92,8 @@ class Reconciling:
                 continue
             period = account.tenant.period_at(self.now)
             for route, destination in _billed_through(account):
+                if route not in self.publisher.routes:
+                    continue
                 batch, lines = partial(self._slots_in, period, route, destination), _Lines()
                 yield from self._compared(list(pages(batch)), lines)
                 self._tell(lines)
@@ -115,7 +117,8 @@ class Reconciling:
     def _old_and_stuck(self) -> Iterator[Discrepancy]:
         """Of what is too old to be compared, that which never arrived."""
         for one in pages(lambda cursor: self.store.outbox.slots_due(cursor=cursor)):
-            if not self._is_compared(one.slot):
+            unknown = one.slot.key.route not in self.publisher.routes
+            if unknown or not self._is_compared(one.slot):
                 yield from self._stuck(one)
 
     def _tell(self, lines: "_Lines") -> None:
@@ -136,7 +139,8 @@ class Reconciling:
     def _slots_by_group(self) -> Iterator[list[Due]]:
         """The slots that are compared, some thousand at a time; no reading group is cut in two."""
         span = Window(self._earliest(), LATEST)
-        slots = pages(lambda cursor: self.store.outbox.slots(starting=span, cursor=cursor))
+        found = pages(lambda cursor: self.store.outbox.slots(starting=span, cursor=cursor))
+        slots = (one for one in found if one.slot.key.route in self.publisher.routes)
         batch: list[Due] = []
         for _, group in groupby(slots, lambda one: self._group(one.slot)):
             members = list(group)
@@ -193,17 +197,17 @@ class Reconciling:
         """What is not delivered and will not be by itself, or is in doubt for too long."""
         slot, current = one.slot, one.current
         confirmed = ZERO if slot.confirmed is None else slot.confirmed
+        route = self.publisher.routes.get(slot.key.route)
         if current is not None:
             # What was accepted may rightly wait until two readings have shown that it is absent.
             proof = self.limits.summary_lag + self.limits.absence_gap
             patience = 2 * proof if current.state is State.ACCEPTED else 0
-            route = self.publisher.routes[slot.key.route]
-            asks = decide(slot, current, route, self.limits, self.now) is Step.ASK
+            asks = route and decide(slot, current, route, self.limits, self.now) is Step.ASK
             if asks or self.now >= current.intended_at + self.limits.resend_for + patience:
                 detail = f"{current.identifier}: {current.answer}"
                 yield self._of(Kind.AMBIGUOUS, slot, current.total, confirmed, detail)
         elif slot.total != slot.confirmed:
-            spent = slot.is_spent(self.publisher.routes[slot.key.route])
+            spent = route is not None and slot.is_spent(route)
             closed = spent or slot.place.is_closed(self.now)
             detail = "the slot is closed" if closed else "waits for the next publish"
             yield self._of(Kind.UNDELIVERED, slot, slot.total, confirmed, detail)

@@ -43,8 +43,14 @@ def quiet_from(store: Store, publisher: Publisher, limits: Limits) -> int:
     """When the provider's totals show all that the lost copy may have sent.
 
     At once where every value is set, since one set again counts once; where values add up, not
-    before the last request has landed and the totals have caught up.
+    before the last request has landed and the totals have caught up. Raises PublisherUnavailable
+    where usage goes to a provider that is not set up: what it holds cannot be compared.
     """
+    unknown = _routes_in_use(store) - publisher.routes.keys()
+    if unknown:
+        raise PublisherUnavailable(
+            f"nobody publishes {', '.join(sorted(unknown))}: set its provider up; restore again"
+        )
     began = parse_instant(store.catalog.switches()[ADOPTING])
     if any(publisher.routes[name].mode is Mode.DELTA for name in _routes_in_use(store)):
         return began + limits.transport + limits.summary_lag

@@ -140,7 +140,7 @@ def _setting_findings(app: App) -> Iterator[Finding]:
         told = f"usage goes to {settings.stripe_api_base}, which is not Stripe"
         advice = "unset it to bill for real"
         yield Finding("TALLYSTICK_STRIPE_API_BASE", told, advice, is_hint=True)
-    if app.has_provider and not settings.stripe_webhook_secrets:
+    if settings.stripe_api_key is not None and not settings.stripe_webhook_secrets:
         told = "Stripe's webhooks are not taken: late refusals are found by the hourly poll alone"
         advice = "set TALLYSTICK_STRIPE_WEBHOOK_SECRET (docs/stripe.md)"
         yield Finding("webhooks", told, advice, is_hint=True)

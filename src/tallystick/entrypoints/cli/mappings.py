@@ -128,7 +128,7 @@ def add(
 ) -> int:
     """Bill a tenant's meter through Stripe, or AWS Marketplace.
 
-    What was held for want of a mapping is released. A changed mapping holds from the next full hour.
+    What was held for want of a mapping is released; a changed one holds from the next full hour.
     """
     route, destination, counter = target.target()
     with open_app(store, at) as app:

@@ -13,7 +13,7 @@ from tallystick.domain.reading import Reading
 from tallystick.domain.slot import Route, Slot
 from tallystick.domain.statement import InvoiceLine, Rejection, Subscription
 from tallystick.ports import Clock
-from tallystick.publishers import HOUR_METER, ROUTES, SUM_METER, USAGE_RECORD
+from tallystick.publishers import HOUR_METER, STRIPE_ROUTES, SUM_METER, USAGE_RECORD
 from tallystick.publishers.stripe.answers import (
     Heard,
     answer_to,
@@ -105,11 +105,11 @@ class StripePublisher:
 
     @property
     def routes(self) -> dict[str, Route]:
-        return dict(ROUTES)
+        return dict(STRIPE_ROUTES)
 
     def send(self, publication: Publication) -> Answer:
         slot = publication.slot
-        if slot.account != self._account or slot.route not in ROUTES:
+        if slot.account != self._account or slot.route not in STRIPE_ROUTES:
             return Answer(Outcome.DENIED, f"{slot} does not belong to account {self._account!r}")
         request = self._request(publication)
         if request is None:
@@ -184,7 +184,8 @@ class StripePublisher:
         )
 
     def _ours(self, slots: Sequence[Slot]) -> tuple[Slot, ...]:
-        return tuple(s for s in slots if s.key.account == self._account and s.key.route in ROUTES)
+        ours = (s for s in slots if s.key.account == self._account)
+        return tuple(s for s in ours if s.key.route in STRIPE_ROUTES)
 
 
 def _meter_event(publication: Publication, keys: PayloadKeys) -> _Request:

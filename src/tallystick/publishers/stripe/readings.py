@@ -18,7 +18,7 @@ from tallystick.domain.quantity import ZERO, plain
 from tallystick.domain.reading import Reading
 from tallystick.domain.slot import Reads, Slot, reading_group
 from tallystick.domain.window import Window
-from tallystick.publishers import ROUTES
+from tallystick.publishers import STRIPE_ROUTES
 from tallystick.publishers.stripe.connection import LEGACY_API_VERSION, Connection, NotReadable
 from tallystick.publishers.stripe.lists import Listed, rows_of
 from tallystick.publishers.stripe.meters import Meters
@@ -68,8 +68,8 @@ class CurrentPeriod(msgspec.Struct, frozen=True):
 
 def totals(connection: Connection, meters: Meters, slots: Sequence[Slot]) -> tuple[Reading, ...]:
     """What Stripe shows for each reading group that can be read."""
-    by_hour = [slot for slot in slots if ROUTES[slot.key.route].reads is Reads.HOUR]
-    by_period = [slot for slot in slots if ROUTES[slot.key.route].reads is Reads.PERIOD]
+    by_hour = [slot for slot in slots if STRIPE_ROUTES[slot.key.route].reads is Reads.HOUR]
+    by_period = [slot for slot in slots if STRIPE_ROUTES[slot.key.route].reads is Reads.PERIOD]
     calls = [_hour_call(connection, meters, *span) for span in _spans(by_hour)]
     calls += [_item_call(connection, *item) for item in _items(by_period)]
     return tuple(reading for found in read_each(calls) for reading in found)
@@ -107,7 +107,7 @@ def _spans(slots: Sequence[Slot]) -> Iterator[tuple[str, str, dict[int, set[str]
     wanted: dict[tuple[str, str], dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for slot in slots:
         key = slot.key
-        group = reading_group(ROUTES[key.route], slot)
+        group = reading_group(STRIPE_ROUTES[key.route], slot)
         wanted[key.destination, key.counter][floor_hour(key.start)].add(group)
     for (destination, counter), hours in wanted.items():
         span: dict[int, set[str]] = {}
@@ -172,7 +172,7 @@ def _items(slots: Sequence[Slot]) -> Iterator[tuple[str, dict[str, Window]]]:
     """(subscription item, period by group)."""
     wanted: dict[str, dict[str, Window]] = defaultdict(dict)
     for slot in slots:
-        group = reading_group(ROUTES[slot.key.route], slot)
+        group = reading_group(STRIPE_ROUTES[slot.key.route], slot)
         wanted[slot.key.destination][group] = slot.place.period
     yield from wanted.items()
 
