@@ -1,5 +1,6 @@
 """What DynamoDB does on a bad day: it throttles, loses answers, and refuses for good."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,10 +12,13 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Receipt
+from tallystick.domain.instant import HOUR
+from tallystick.domain.window import Window
 from tallystick.ports import Appended
 from tallystick.stores.dynamodb import DynamoStore
+from tallystick.stores.dynamodb.layout import joined
 from tallystick.testing.contract.steps import content, count, find, next_of, report, seal, value
-from tallystick.testing.factories import ELEVEN, TEN, aggregate_key, event, mapping, override
+from tallystick.testing.factories import ELEVEN, TEN, aggregate_key, event, mapping, override, place
 from tests.aws.conftest import client_of
 
 pytestmark = pytest.mark.aws
@@ -218,3 +222,38 @@ def test_a_transaction_is_of_one_tenant_and_answers_keep_the_batchs_order(
     assert receipts == [Receipt.RECORDED] * 12 + [Receipt.DUPLICATE] * 12
     assert client.asked["transact_write_items"] == 3
     assert {value(store, aggregate_key(f"t{number}")) for number in range(3)} == {4}
+
+
+def test_who_asks_for_a_destinations_slots_of_a_day_reads_no_others(
+    store: DynamoStore, client: Unsteady
+):
+    hours = range(6)
+    for name in ("acme", "beta", "cora"):
+        report(store, *(event(f"e{n}", tenant=name, occurred_at=TEN - n * HOUR) for n in hours))
+    for aggregate in store.events.aggregates().elements:
+        key = aggregate.key
+        into = place(destination=f"cus_{key.tenant}", at=key.window.start)
+        seal(store, key, into=into)
+    asked = {"route": into.slot.route, "destination": "cus_beta"}
+    whole = store.outbox.slots(**asked).elements
+    client.asked.clear()
+    client.page = 2
+
+    found = store.outbox.slots(**asked, starting=Window(TEN - 2 * HOUR, TEN)).elements
+
+    assert len(whole) == len(hours)
+    assert [due.slot for due in found] == [due.slot for due in whole[-3:-1]]
+    # The destination's one series, and two pages of two of its slots.
+    assert client.asked["query"] == 1 + 2
+
+
+def test_a_cursor_beyond_the_window_that_is_asked_for_is_an_empty_page(store: DynamoStore):
+    count(store, "e1")
+    seal(store)
+    count(store, "e2")
+    later = store.outbox.slots().elements[0].slot.key
+    beyond = json.dumps([joined(later.route, later.account, later.destination, later.counter), "9"])
+
+    found = store.outbox.slots(starting=Window(TEN, ELEVEN), cursor=beyond)
+
+    assert found.elements == ()

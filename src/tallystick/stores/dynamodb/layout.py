@@ -35,6 +35,7 @@
     moved HASH                         TENANT METER                an end that moved by it
     counter                            letters, checkpoints        the last number that was given
     directory logs|chains|slots        the partition's own name    which partitions there are
+    directory slots DESTINATION        the same                    those of one destination
     store                              incarnation                 the store's name among its copies
 
 An event is found by the digest of its key, so that events spread evenly over partitions. What is
@@ -227,5 +228,5 @@ def identifier_place(identifier: str) -> Place:
     return (joined("publication", identifier), "publication")
 
 
-def directory_partition(kind: str) -> str:
-    return joined("directory", kind)
+def directory_partition(kind: str, *listed: str) -> str:
+    return joined("directory", kind, *listed)

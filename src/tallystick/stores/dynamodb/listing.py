@@ -55,29 +55,42 @@ def _is_part(part: object) -> bool:
 
 
 class Directory:
-    """Which partitions of a kind there are, in order of their names. What is entered stays."""
+    """Which partitions of a kind there are, in order of their names. What is entered stays.
 
-    def __init__(self, table: Table, kind: str) -> None:
+    `listed_by` is the place of a name by which they are listed apart as well: who has it need not
+    read all.
+    """
+
+    def __init__(self, table: Table, kind: str, *, listed_by: int | None = None) -> None:
         self._table = table
-        self._partition = directory_partition(kind)
+        self._kind = kind
+        self._listed_by = listed_by
         self._entered: set[Names] = set()
 
     def enter(self, *names: str) -> None:
         """Name a partition, before anything is written to it: one too many costs a look."""
         if names in self._entered:
             return
-        write = Write(place=(self._partition, joined(*names)), put={"names": packed(names)})
-        self._table.put(write)
+        lists = [directory_partition(self._kind)]
+        if self._listed_by is not None:
+            lists.append(directory_partition(self._kind, names[self._listed_by]))
+        for partition in lists:
+            place = (partition, joined(*names))
+            self._table.put(Write(place=place, put={"names": packed(names)}))
         self._entered.add(names)
 
-    def names(self, *prefix: str, from_place: str = "") -> Iterator[tuple[str, Names]]:
-        """(place, names) of those that begin with the prefix, from a place on."""
+    def names(
+        self, *prefix: str, listed: str = "", from_place: str = ""
+    ) -> Iterator[tuple[str, Names]]:
+        """(place, names) of those that begin with the prefix, from a place on; with `listed`, of
+        those alone that have this name."""
+        partition = directory_partition(self._kind, *((listed,) if listed else ()))
         beginning = joined(*prefix, "") if prefix else ""
         if from_place:
-            found = self._table.get((self._partition, from_place))
+            found = self._table.get((partition, from_place))
             if found is not None:
                 yield from_place, unpacked(found["names"], Names)
-        for item in self._table.query(self._partition, after=from_place, prefix=beginning):
+        for item in self._table.query(partition, after=from_place, prefix=beginning):
             yield str(item[SORT]), unpacked(item["names"], Names)
 
 
@@ -86,10 +99,16 @@ def walked(
     partitions: Iterator[tuple[str, Names]],
     partition_of: Callable[[Names], str],
     after: tuple[str, ...],
+    *,
     prefix: str = "",
+    since: str = "",
+    until: str = "",
 ) -> Ranked[Item]:
-    """The items of many partitions, one after the other, past a place."""
+    """The items of many partitions, one after the other, past a place; of a prefix, or those past
+    `since` and below `until`."""
     for place, names in partitions:
-        past = after[1] if place == after[0] else ""
-        for item in table.query(partition_of(names), after=past, prefix=prefix):
+        past = max(since, after[1] if place == after[0] else "")
+        if until and past >= until:  # a cursor may name any place
+            continue
+        for item in table.query(partition_of(names), after=past, before=until, prefix=prefix):
             yield (place, str(item[SORT])), item

@@ -63,21 +63,13 @@ class DynamoOutbox:
         limit: int = PAGE,
     ) -> Page[Due]:
         after = place_after(cursor, 2)
-        series = (
-            (place, names)
-            for place, names in self._series.names(
-                *((route,) if route else ()), from_place=after[0]
-            )
-            if destination in ("", names[2])
-        )
-
-        def found() -> Ranked[Due]:
-            for place, item in walked(self._table, series, _slots_partition, after):
-                slot = slot_of(item)
-                if starting is None or starting.contains(slot.key.start):
-                    yield place, self._due(item)
-
-        return page_of(found(), limit)
+        prefix = (route,) if route else ()
+        series = self._series.names(*prefix, listed=destination, from_place=after[0])
+        # Slots lie in order of their start.
+        since = joined(starting.start - 1) if starting else ""
+        until = joined(starting.end) if starting else ""
+        items = walked(self._table, series, _slots_partition, after, since=since, until=until)
+        return page_of(((place, self._due(item)) for place, item in items), limit)
 
     def intend(self, batch: Sequence[Publication]) -> tuple[bool, ...]:
         return tuple([self._intend(publication) for publication in batch])
@@ -146,7 +138,7 @@ class DynamoOutbox:
             names = (slot.route, slot.account, slot.destination, slot.counter)
             series = iter([(joined(*names), names)])
             prefix = joined(slot.start, "")
-        yield from walked(self._table, series, _publications_partition, after, prefix)
+        yield from walked(self._table, series, _publications_partition, after, prefix=prefix)
 
     def _due(self, item: Item) -> Due:
         slot = slot_of(item)

@@ -83,7 +83,7 @@ class DynamoStore:
     def __init__(self, table: Table, pausing: Pausing, writer: str) -> None:
         self._table = table
         logs = EventLogs(table, Directory(table, "logs"), writer)
-        chains, slots = Directory(table, "chains"), Directory(table, "slots")
+        chains, slots = Directory(table, "chains"), Directory(table, "slots", listed_by=2)
         letters, errands = Letters(table), Errands(table, pausing)
         self.events = DynamoEventLog(table, logs, chains, letters, pausing)
         self.ledger = DynamoLedger(table, chains, slots, errands, pausing)
