@@ -146,6 +146,15 @@ def test_every_command_on_the_page_exists():
     assert {s for s in said if s not in known and s.split()[0] not in known | groups} == set()
 
 
+def test_every_option_of_the_script_exists():
+    script = (ROOT / "scripts" / "create_tenant_configuration.py").read_text(encoding="utf-8")
+    (said,) = re.findall(r"create_tenant_configuration\.py ((?:.*\\\n)*.*)\n", PAGE)
+
+    options = re.findall(r"(--[a-z-]+) ", said)
+    assert len(options) == 5
+    assert [name for name in options if f'"{name}"' not in script] == []
+
+
 def test_every_resource_that_the_page_names_is_there():
     named = set(re.findall(r"`([A-Z]\w+(?:Function|Queue|Schedule|Machine|Alarm|Key))`", PAGE))
 
