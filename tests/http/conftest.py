@@ -84,6 +84,12 @@ def native(id_: str | None = "n1", quantity: object = 5, **more: object) -> dict
     return body if id_ is None else {**body, "EventID": id_}
 
 
+def envelope(detail: object, detail_type: str = "BILLING") -> dict[str, object]:
+    """As EventBridge delivers an event to an API destination."""
+    told = {"id": "b3c1", "source": "shop", "time": "2026-01-31T10:00:00Z"}
+    return {**told, "detail-type": detail_type, "detail": detail}
+
+
 @pytest.fixture
 def make_api(tmp_path: Path) -> Iterator[Callable[..., Api]]:
     opened = []

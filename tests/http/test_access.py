@@ -4,7 +4,7 @@ import pytest
 
 from tallystick.domain.api_key import Scope
 from tallystick.domain.instant import HOUR, SECOND
-from tests.http.conftest import AUDIT, NOW, Api, cloud_event, counts, native
+from tests.http.conftest import AUDIT, NOW, Api, cloud_event, counts, envelope, native
 from tests.http.test_bad_input import nothing_is_stored, problem
 
 
@@ -99,6 +99,9 @@ FOREIGN = (
     {"tenant": "other", "key": "v", "voids": "n1"},
     {**native(quantity="much"), "TenantID": "other"},
     {"event": {"external_subscription_id": "other"}},
+    envelope({**native(), "TenantID": "other"}),
+    envelope({"TenantID": "other", "Quantity": "much"}),
+    envelope({"TenantID": "other"}, "ONBOARD"),
 )
 
 

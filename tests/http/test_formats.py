@@ -5,7 +5,9 @@ import json
 
 import pytest
 
-from tests.http.conftest import Api, cloud_event, counts, native
+from tallystick.entrypoints.composing import replay_everything
+from tallystick.stages.ingesting import intake_of
+from tests.http.conftest import NOW, Api, cloud_event, counts, envelope, native
 
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
@@ -35,6 +37,7 @@ def lago(id_: str = "l1", **properties: object) -> dict[str, object]:
         ("application/json", [native("a"), native("b", "0.5")], 5.5),
         ("Application/JSON;charset=UTF-8", [lago("a"), cloud_event("a"), native("b")], 15),
         ("application/json", {"tenant": "acme", "code": "requests", "key": "p"}, 1),
+        ("application/json", envelope(native(None)), 5),
     ],
 )
 def test_what_is_sent_as_json_is_counted_and_answered_without_a_body(
@@ -230,3 +233,15 @@ def test_lines_get_their_keys_by_their_number_in_the_body(api: Api):
 
     assert counts(response) == {"duplicate": 1_200}
     assert api.value() == 1_200
+
+
+def test_an_onboarding_makes_no_tenant_known_over_http(api: Api):
+    """Whoever may report usage may not say who is billed, nor have it said by a replay."""
+    detail = {"TenantID": "new", "ExternalSubscriptionIdentifier": "si_1"}
+
+    assert counts(api.post(envelope(detail, "ONBOARD"))) == {"dead_letter": 1}
+    replay_everything(intake_of(api.store), NOW)
+
+    assert api.store.catalog.account("new") is None
+    (letter,) = api.store.dead_letters.list().elements
+    assert letter.errors[0].pointer == "/detail-type"
