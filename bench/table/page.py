@@ -69,6 +69,15 @@ tenant's time zone and no lineage.
 """
 
 
+QUIET: Final = 1.0
+"""A load average up to which a machine of two cores is taken for quiet."""
+
+BUSY: Final = (
+    "**The machine did other work meanwhile: ratios by the clock say little, those by processor "
+    "time more.**"
+)
+
+
 def kept() -> list[Result]:
     """The results of this folder, the short form first."""
     paths = [RESULTS / f"{form}.json" for form in FORMS]
@@ -118,7 +127,9 @@ def _machine(result: Result) -> str:
         f"average {found['load_average_at_start']} before it. {found['cores']} cores of "
         f"{found['processor']}, {found['memory_gib']} GiB, {found['file_system']}, "
         f"{found['system']}, Python {found['python']}, SQLite {found['sqlite']}, "
-        f"uvicorn {found['uvicorn']}" + (f"; {rest}." if rest else ".")
+        f"uvicorn {found['uvicorn']}"
+        + (f"; {rest}." if rest else ".")
+        + (f" {BUSY}" if found["load_average_at_start"] > QUIET else "")
     )
 
 
