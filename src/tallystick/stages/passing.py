@@ -3,14 +3,20 @@
 On AWS its steps are functions of their own, and many deliver side by side.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from tallystick.domain.errors import PublisherMisconfigured, PublisherUnavailable
+from tallystick.domain.instant import MINUTE
 from tallystick.stages.carrying import carry
 from tallystick.stages.publishing import Publishing, PublishSummary
 from tallystick.stages.sealing import SealSummary, seal
 from tallystick.stages.targeting import SealLimits
+
+SHORT_WAIT: Final = MINUTE
+"""What was put off for longer is left to the next pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,35 @@ def deliver(
         again = publishing.run(on_progress, partition=partition, goes_on=goes_on)
         published = published if again.is_stopped else again
     return published, carried
+
+
+def deliver_all(
+    publishing: Publishing,
+    limits: SealLimits,
+    *,
+    partition: int | None,
+    goes_on: Callable[[], bool],
+) -> tuple[PublishSummary, int]:
+    """Deliver, and again what was put off for a moment only (a rate limit, a passing failure): for
+    whoever does not look again before the next hour. The outcomes are those of all of it."""
+    outcomes, carried = Counter[str](), 0
+    while True:
+        now = publishing.clock.now()
+        done, more = deliver(publishing, limits, now, partition=partition, goes_on=goes_on)
+        outcomes, carried = outcomes + done.outcomes, carried + more
+        wait = _short_wait(publishing, partition)
+        if wait is None or done.paused or done.is_stopped or not goes_on():
+            done.outcomes = outcomes
+            return done, carried
+        publishing.clock.sleep(wait)
+
+
+def _short_wait(publishing: Publishing, partition: int | None) -> int | None:
+    """How long until something is due that was put off; None where nothing is due soon. What is
+    due by now and was not taken waits for a person, or a switch."""
+    now = publishing.clock.now()
+    due = publishing.store.outbox.slots_due(now + SHORT_WAIT, partition=partition).elements
+    return min((one.slot.due_at - now for one in due if one.slot.due_at > now), default=None)
 
 
 def _poll(publishing: Publishing) -> str:

@@ -1,6 +1,7 @@
 """The hourly pass, function by function, against the sandbox as Stripe."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from zlib import crc32
 
@@ -142,6 +143,32 @@ def test_a_provider_that_is_away_is_an_error_by_name_and_the_next_pass_heals_it(
 
     billing.shop.sandbox.clear_faults(fault)
     assert ask(publish.handler, "2026-09-01T13:30:00Z")["sent"] == 10
+
+
+def test_what_is_put_off_for_a_moment_is_sent_in_the_same_turn(ask, billing):
+    """No other pass looks before the next hour."""
+    billing.report("k1")
+    ask(seal.handler, AFTER_TEN)
+    billing.shop.sandbox.add_fault(Fault(kind="rate_limit", path=SENDS, count=2))
+
+    told = ask(publish.handler, AFTER_TEN)
+
+    assert (told["busy"], told["sent"], told["is_done"]) == (2, 1, True)
+
+
+def test_a_stripe_that_is_down_for_three_hours_is_left_to_the_next_passes(ask, billing):
+    billing.report("k1")
+    ask(seal.handler, AFTER_TEN)
+    down = seconds(AFTER_TEN)
+    billing.shop.sandbox.add_fault(Fault(kind="outage", start=down, end=down + 3 * 3_600))
+
+    for hour in ("10", "11", "12"):
+        with suppress(PublisherUnavailable):
+            assert ask(publish.handler, f"2026-09-01T{hour}:10:00Z")["failed"] > 0
+    assert billing.total() == 0
+
+    assert ask(publish.handler, "2026-09-01T13:10:30Z")["sent"] == 1
+    assert billing.total() == 5
 
 
 def test_a_total_that_cannot_be_read_back_is_an_error_by_name(ask, billing):

@@ -11,7 +11,7 @@ from tallystick.domain.publication import Outcome
 from tallystick.entrypoints.aws.runtime import Answer, Context, Event, turn, while_time_is_left
 from tallystick.entrypoints.composing import MARK, SENDERS, limits_of, publishing_of
 from tallystick.entrypoints.logs import note
-from tallystick.stages.passing import deliver
+from tallystick.stages.passing import deliver_all
 from tallystick.stages.publishing import PublishSummary
 
 SENT: Final = (Outcome.ACCEPTED, Outcome.KNOWN)
@@ -30,10 +30,9 @@ def handler(event: Event, context: Context) -> Answer:
 def _published(app: App, event: Event, context: Context) -> Answer:
     partition, goes_on = event.get("partition"), while_time_is_left(context)
     with ThreadPoolExecutor(SENDERS) as senders:
-        done, carried = deliver(
+        done, carried = deliver_all(
             publishing_of(app, senders),
             limits_of(app),
-            app.clock.now(),
             partition=None if partition is None else int(partition),
             goes_on=goes_on,
         )
