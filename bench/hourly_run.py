@@ -12,7 +12,6 @@ unless the sandbox's books hold exactly what was reported.
 """
 
 import argparse
-import json
 import multiprocessing
 import resource
 import tempfile
@@ -20,20 +19,29 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode, urlsplit
 
 import stripe
 import urllib3
 
-from bench.table.load import Plan, Refused, Request, closed_loop, send_again
-from bench.table.machine import LOAD_CORES, SERVER_CORES, on_cores
+from bench.table.load import Refused, send_again
+from bench.table.machine import SERVER_CORES, on_cores
+from bench.table.sandbox import (
+    CEILING,
+    CUSTOMERS,
+    KEY,
+    ceiling_of,
+    check_taken,
+    port_of,
+    posted,
+    sandbox,
+    set_sandbox_clock,
+)
 from tallystick.clock import FixedClock
 from tallystick.domain.instant import (
     EARLIEST,
@@ -50,7 +58,6 @@ from tallystick.domain.tenant import Tenant
 from tallystick.ports import Override
 from tallystick.publishers.stripe import StripePublisher
 from tallystick.publishers.stripe.pacing import Rates
-from tallystick.sandbox import run
 from tallystick.stages.ingesting import Report, ingest, intake_of
 from tallystick.stages.passing import one_pass
 from tallystick.stages.publishing import Publishing
@@ -59,13 +66,11 @@ from tallystick.stores.sqlite import SqliteStore
 
 BEGINS: Final = parse_instant("2026-01-10T10:00:00Z")
 METERS: Final = ("calls", "tokens", "seats")
-CEILING: Final = "ceiling"
 EVENTS_EACH: Final = 2
 HUGE_HOURS: Final = 200
 """So many hours the first tenant is behind."""
 
 SENDERS: Final = 8
-KEY: Final = "sk_test_bench"
 UNPACED: Final = Rates(meter_events=1_000_000, usage_records=1_000_000, reads=1_000_000)
 """The sandbox's ceiling is to be met, and not the limits that Stripe documents."""
 
@@ -120,76 +125,6 @@ def _rfc(instant: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(instant // SECOND))
 
 
-# ── The sandbox ───────────────────────────────────────────────────────────────────────────────────
-
-
-def serve_sandbox(port: int, urls: Connection) -> None:
-    run(port=port, at=BEGINS // SECOND, announce=urls.send)
-
-
-@contextmanager
-def sandbox(port: int = 0) -> Iterator[str]:
-    """A sandbox in a process of its own, on the load generator's core; its URL."""
-    spawning = multiprocessing.get_context("spawn")
-    ours, theirs = spawning.Pipe(duplex=False)
-    process = spawning.Process(target=serve_sandbox, args=(port, theirs))
-    with on_cores(LOAD_CORES):
-        process.start()
-    try:
-        if not ours.poll(60):
-            raise Refused("the sandbox does not start")
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
-
-
-def set_sandbox_clock(url: str, at: int) -> None:
-    body = json.dumps({"now": at // SECOND}).encode()
-    urllib3.request("POST", f"{url}/_sandbox/clock", body=body)
-
-
-def posted(path: str, fields: dict[str, str], key: str = "") -> Request:
-    """A call of Stripe's API, as its SDK writes it."""
-    body = urlencode(fields).encode()
-    once = f"Idempotency-Key: {key}\r\n" if key else ""
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n{once}"
-        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return Request(head.encode() + body)
-
-
-def check_taken(_: Request, answer: bytes) -> None:
-    if not answer.startswith(b"HTTP/1.1 200"):
-        raise Refused(f"the sandbox refuses a call: {answer[:400]!r}")
-
-
-def ceiling_of(url: str, seconds: float) -> float:
-    """Meter events a second that the sandbox takes of as many connections as we have senders."""
-    number = 0
-
-    def make() -> Request:
-        nonlocal number
-        number += 1
-        fields = {
-            "event_name": CEILING,
-            "identifier": f"ceiling-{number}",
-            "timestamp": str(BEGINS // SECOND),
-            "payload[stripe_customer_id]": f"cus_{tenant_name(number % 100)}",
-            "payload[value]": "1",
-        }
-        return posted("/v1/billing/meter_events", fields, f"ceiling-{number}")
-
-    plan = Plan(port=_port(url), connections=SENDERS, seconds=seconds, warm=0.5)
-    times, _ = closed_loop(plan, make, check_taken, strike=lambda: None)
-    return len(times.took) / (times.ended[-1] - times.began)
-
-
-def _port(url: str) -> int:
-    return urlsplit(url).port or 80
-
-
 # ── Setting up ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -207,9 +142,9 @@ def set_up(store: SqliteStore, url: str, tenants: int) -> None:
         )
     for meter in METERS:
         store.catalog.save(Meter(id=meter, code=meter), WHO)
-    names = [tenant_name(number) for number in range(max(tenants, 100))]
+    names = [tenant_name(number) for number in range(max(tenants, CUSTOMERS))]
     customers = [posted("/v1/customers", {"id": f"cus_{name}", "name": name}) for name in names]
-    send_again(_port(url), customers, check_taken)
+    send_again(port_of(url), customers, check_taken)
     with ThreadPoolExecutor(SAVING) as saving:
         list(saving.map(lambda name: _save_tenant(store, name), names[:tenants]))
     waiting = reports(tenants)
@@ -359,14 +294,15 @@ def check_settled(path: Path) -> None:
 def measure(folder: Path, tenants: int, *, port: int = 0, seconds: float = 3) -> dict[str, object]:
     """The whole story, and what it came to."""
     path = folder / "hourly.db"
-    with sandbox(port) as url:
+    with sandbox(BEGINS, port) as url:
         began = time.perf_counter()
         store = SqliteStore.open(path, incarnation="bench")
         set_up(store, url, tenants)
         store.close()
         prepared = time.perf_counter() - began
         with on_cores(SERVER_CORES):
-            ceiling = ceiling_of(url, seconds)
+            customers = [f"cus_{tenant_name(number)}" for number in range(CUSTOMERS)]
+            ceiling = ceiling_of(url, customers, BEGINS, SENDERS, seconds)
         count = sum(1 for _ in slots(tenants))
         at = BEGINS + HOUR + 5 * MINUTE
         killed = run_at(path, url, at, kill_after=count // 4)

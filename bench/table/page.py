@@ -56,6 +56,11 @@ METHOD: Final = """
 - The profile is py-spy's: each sample is given to the innermost function of ours on its stack, or
   to the server stack where there is none; threads that wait are left out.
 
+- The hourly run seals, and tells the sandbox by Stripe's own SDK without our pacing; it has the
+  server's core, the sandbox the other. Its ceiling is what it takes, just before, from a load
+  generator in our place. The run is killed with `kill -9` after a quarter of the slots, and another
+  goes on; at the end the sandbox must hold in each slot what was reported, all of it confirmed.
+
 ## The rival
 
 [`bench/rival`](../bench/rival): FastAPI, pydantic, asyncpg and Debian's PostgreSQL on a cluster of
@@ -63,7 +68,9 @@ its own. One statement for a request: the events whose key is new by `INSERT …
 CONFLICT DO NOTHING RETURNING`, and from them the rollup, in one transaction with
 `synchronous_commit` on. uvicorn with uvloop and httptools, pydantic straight from the bytes, 16
 pooled connections with prepared statements, keys looked up by their digest and remembered for two
-seconds, as ours are. It is filled by `COPY` with its index built afterwards. It does less: it tells
+seconds, as ours are. PostgreSQL has 2 GB of shared buffers and room for 8 GB of log between
+checkpoints, and writes no log for a replica (`SETTINGS` in `cluster.py`). It is filled by `COPY`
+with its index built afterwards, at most with ten million keys. It does less: it tells
 no conflict from a duplicate, refuses a batch for one bad event, and has no ledger, no windows by a
 tenant's time zone and no lineage.
 """
