@@ -21,6 +21,7 @@ from tallystick.stores.sqlite.connection import (
 )
 from tallystick.stores.sqlite.dead_letters import SqliteDeadLetters
 from tallystick.stores.sqlite.events import SqliteEventLog
+from tallystick.stores.sqlite.key_index import STANDARD, Indexing, cover_all
 from tallystick.stores.sqlite.keys import SqliteKeys
 from tallystick.stores.sqlite.ledger import SqliteLedger
 from tallystick.stores.sqlite.migrations import Migration, known_migrations, migrate
@@ -47,11 +48,13 @@ class SqliteStore:
     keys: Keys
     checkpoints: Checkpoints
 
-    def __init__(self, path: Path, writer: Writer, readers: Readers) -> None:
+    def __init__(
+        self, path: Path, writer: Writer, readers: Readers, indexing: Indexing = STANDARD
+    ) -> None:
         self._path = path
         self._writer = writer
         self._readers = readers
-        self.events = SqliteEventLog(writer, readers)
+        self.events = SqliteEventLog(writer, readers, indexing)
         self.ledger = SqliteLedger(writer, readers)
         self.outbox = SqliteOutbox(writer, readers)
         self.catalog = SqliteCatalog(writer, readers)
@@ -69,6 +72,7 @@ class SqliteStore:
         vfs: str = "",
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         migrations: tuple[Migration, ...] | None = None,
+        indexing: Indexing = STANDARD,
     ) -> "SqliteStore":
         """The store in the file, made where there is none (unless `create` is False).
 
@@ -81,11 +85,12 @@ class SqliteStore:
             try:
                 migrate(path, db, known)
                 db.execute(INSERT_STORE, (incarnation,))
+                cover_all(db, indexing)
             except (apsw.Error, StoreUnavailable):
                 db.close()
                 raise
         readers = Readers(path, vfs=vfs, busy_timeout_ms=busy_timeout_ms)
-        return cls(path, Writer(path, db, on_refusal=readers.refuse), readers)
+        return cls(path, Writer(path, db, on_refusal=readers.refuse), readers, indexing)
 
     @property
     def path(self) -> Path:

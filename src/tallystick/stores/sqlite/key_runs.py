@@ -1,0 +1,250 @@
+"""Sorted runs: (hash of the key, event id) on pages of the file, and filters over them in memory.
+
+A page holds a checksum, sorted hashes, and as many ids as distances from the run's first event.
+Equal hashes never lie on two pages. This is the one place that needs numpy, and it is imported only
+when there is a run to read or to write.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import apsw
+import numpy as np
+from numpy.typing import NDArray
+
+from tallystick.stores.sqlite import segment_statements as sql
+from tallystick.stores.sqlite.pages import row_of
+
+HASH_BITS: Final = 62
+"""So that also the border above all hashes is an integer with a sign."""
+
+TOP: Final = 1 << HASH_BITS
+PAGE_KEYS: Final = 336
+"""As many as fit into one page of the file."""
+
+CHECKSUM_BYTES: Final = 4
+BYTES_A_KEY: Final = 12
+WORD_BITS: Final = 64
+FILTER_BITS: Final = 10
+"""Bits of a filter for each key at least, and twice as many at most."""
+
+Hashes = NDArray[np.int64]
+Ids = NDArray[np.int64]
+
+
+class Run(NamedTuple):
+    """A row of `key_run`."""
+
+    id: int
+    mark: int
+    level: int
+    first_event_id: int
+    last_event_id: int
+    keys: int
+    held_from: int
+    held_below: int
+    into_id: int | None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.held_from == 0 and self.held_below == TOP
+
+    def holds(self, key_hash: int) -> bool:
+        return self.held_from <= key_hash < self.held_below
+
+
+class TornRun(Exception):
+    """A run is not what was written: it has to be made again from the segments."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"run {run.id} of the index of keys is damaged")
+        self.run = run
+
+
+class Filter:
+    """Which hashes a run may hold: never no for one that it does. One word for each hash, picked by
+    its top bits, and four bits in it by the lowest; so that half the words still do."""
+
+    def __init__(self, count: int) -> None:
+        words = max(1, count * FILTER_BITS // WORD_BITS)
+        self._shift = HASH_BITS - (words - 1).bit_length()
+        self._words: NDArray[np.uint64] = np.zeros(1 << (HASH_BITS - self._shift), np.uint64)
+        self.filled_below = 0
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return int(self._words.nbytes)
+
+    def add(self, hashes: Hashes) -> None:
+        """Add hashes that are sorted."""
+        if not len(hashes):
+            return
+        place = hashes >> np.int64(self._shift)
+        starts = np.flatnonzero(np.diff(place, prepend=np.int64(-1)))
+        bits = np.bitwise_or.reduceat(_bits(hashes), starts)
+        self._words[place[starts]] |= bits
+
+    def holds(self, hashes: Hashes) -> NDArray[np.bool_]:
+        bits = _bits(hashes)
+        found: NDArray[np.bool_] = (self._words[hashes >> np.int64(self._shift)] & bits) == bits
+        return found
+
+    def possible(self, hashes: Hashes) -> Hashes:
+        """Those of them that the run may hold."""
+        return hashes[self.holds(hashes)]
+
+    def halve(self) -> bool:
+        """Half the memory, and more hashes that are looked up in vain."""
+        if len(self._words) == 1:
+            return False
+        self._words = self._words[0::2] | self._words[1::2]
+        self._shift += 1
+        return True
+
+
+def _bits(hashes: Hashes) -> NDArray[np.uint64]:
+    low = hashes.astype(np.uint64)
+    one, mask = np.uint64(1), np.uint64(WORD_BITS - 1)
+    bits = one << (low & mask)
+    for shift in (6, 12, 18):
+        bits |= one << ((low >> np.uint64(shift)) & mask)
+    return bits
+
+
+# ── Reading ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def runs_of(db: apsw.Connection) -> tuple[Run, ...]:
+    return tuple([Run(*row) for row in db.execute(sql.SELECT_RUNS)])
+
+
+def ids_in_run(db: apsw.Connection, run: Run, key_hash: int) -> list[int]:
+    """The events of the run whose keys have this hash. Raises TornRun."""
+    if not run.holds(key_hash):
+        return []
+    row = db.execute(sql.SELECT_PAGE, (run.id, key_hash)).fetchone()
+    if row is None:
+        return []
+    hashes, ids = _unpacked(run, row[0])
+    first, last = hashes.searchsorted((key_hash, key_hash + 1))
+    found: list[int] = ids[first:last].tolist()
+    return found
+
+
+def fill(db: apsw.Connection, run: Run, found: Filter) -> None:
+    """Add to the filter what the run came to hold since it was filled last. Raises TornRun."""
+    count = 0
+    for _, hashes, _ in _pages(db, run, found.filled_below, run.held_below):
+        count += len(hashes)
+        found.add(hashes)
+    if run.is_whole and found.filled_below == 0 and count != run.keys:
+        raise TornRun(run)
+    found.filled_below = run.held_below
+
+
+def _pages(
+    db: apsw.Connection, run: Run, first: int, below: int
+) -> Iterator[tuple[int, Hashes, Ids]]:
+    """(page, hashes, ids) of the pages that begin in the range."""
+    for page_id, first_hash, body in db.execute(sql.SELECT_PAGES, (run.id, first, below)):
+        hashes, ids = _unpacked(run, body)
+        if hashes[0] != first_hash:
+            raise TornRun(run)
+        yield page_id, hashes, ids
+
+
+def _unpacked(run: Run, body: bytes) -> tuple[Hashes, Ids]:
+    count, rest = divmod(len(body) - CHECKSUM_BYTES, BYTES_A_KEY)
+    if rest or count < 1 or _checksum(run.id, body[CHECKSUM_BYTES:]) != body[:CHECKSUM_BYTES]:
+        raise TornRun(run)
+    hashes = np.frombuffer(body, np.dtype("<i8"), count, CHECKSUM_BYTES)
+    distances = np.frombuffer(body, np.dtype("<u4"), count, CHECKSUM_BYTES + 8 * count)
+    return hashes, distances.astype(np.int64) + run.first_event_id
+
+
+def _checksum(run_id: int, columns: bytes) -> bytes:
+    found = zlib.crc32(columns, run_id & 0xFFFF_FFFF)
+    return found.to_bytes(CHECKSUM_BYTES, "little")
+
+
+# ── Writing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_run(
+    db: apsw.Connection, first_event_id: int, last_event_id: int, keys: Sequence[tuple[int, int]]
+) -> Run:
+    """A run of level 1 with these (hash, event id)."""
+    columns = np.array(keys, np.int64).reshape(-1, 2)
+    hashes, ids = _sorted(columns[:, 0], columns[:, 1])
+    row = (1, first_event_id, last_event_id, len(keys), 0, TOP)
+    (run_id,) = row_of(db, sql.INSERT_RUN, row)
+    _write_pages(db, run_id, first_event_id, hashes, ids)
+    return run_with(db, run_id)
+
+
+def run_with(db: apsw.Connection, run_id: int) -> Run:
+    return next(run for run in runs_of(db) if run.id == run_id)
+
+
+def _sorted(hashes: Hashes, ids: Ids) -> tuple[Hashes, Ids]:
+    order = hashes.argsort(kind="stable")
+    return hashes[order], ids[order]
+
+
+def _write_pages(
+    db: apsw.Connection, run_id: int, first_event_id: int, hashes: Hashes, ids: Ids
+) -> None:
+    distances = (ids - first_event_id).astype("<u4")
+    rows = []
+    start = 0
+    while start < len(hashes):
+        end = min(start + PAGE_KEYS, len(hashes))
+        end = int(hashes.searchsorted(hashes[end - 1], side="right"))
+        columns = hashes[start:end].astype("<i8").tobytes() + distances[start:end].tobytes()
+        rows.append((run_id, int(hashes[start]), _checksum(run_id, columns) + columns))
+        start = end
+    db.executemany(sql.INSERT_PAGE, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Runs on their way into one."""
+
+    output: Run
+    sources: tuple[Run, ...]
+
+
+def begin_merge(db: apsw.Connection, sources: Sequence[Run]) -> None:
+    """Make the run that is to hold what these hold; nothing moves yet."""
+    first = min(run.first_event_id for run in sources)
+    last = max(run.last_event_id for run in sources)
+    count = sum(run.keys for run in sources)
+    row = (sources[0].level + 1, first, last, count, 0, 0)
+    (output_id,) = row_of(db, sql.INSERT_RUN, row)
+    db.executemany(sql.LEAD_RUN_INTO, [(output_id, run.id) for run in sources])
+
+
+def merge_slice(db: apsw.Connection, found: Merge, keys: int) -> None:
+    """Move about so many keys, the lowest that have not moved, into the new run."""
+    output = found.output
+    low = output.held_below
+    high = min(TOP, low + max(1, TOP * keys // max(1, output.keys)))
+    hashes, ids, moved = [], [], []
+    for source in found.sources:
+        for page_id, page_hashes, page_ids in _pages(db, source, 0, high):
+            first, last = page_hashes.searchsorted((low, high))
+            hashes.append(page_hashes[first:last])
+            ids.append(page_ids[first:last])
+            if page_hashes[-1] < high:
+                moved.append((page_id,))
+    if hashes:
+        merged = _sorted(np.concatenate(hashes), np.concatenate(ids))
+        _write_pages(db, output.id, output.first_event_id, *merged)
+    db.executemany(sql.DELETE_PAGE, moved)
+    db.execute(sql.HOLD_BELOW, (high, output.id))
+    db.execute(sql.HOLD_FROM, (high, output.id))
+    if high == TOP:
+        db.execute(sql.DELETE_MERGED_RUNS, (output.id,))

@@ -1,0 +1,280 @@
+"""A segment: the events of one call, column by column, with what they added to their Aggregates.
+
+Here is its form only: what goes into its row, and what comes out again. `Names` is what tells a
+duplicate; `Body` is everything else, read only where it is asked for. A segment that does not match
+its checksum is damage of the file, and raises what the driver raises for that.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+from typing import Final, NamedTuple, TypeVar
+
+import apsw
+import msgspec
+
+from tallystick.domain.aggregate import Contribution
+from tallystick.domain.event import Event
+from tallystick.stores.sqlite.accounts import Account
+from tallystick.stores.sqlite.pages import Row
+from tallystick.stores.sqlite.rows import differences, quantity_of, text_of
+
+COMPRESSION: Final = 1
+FINGERPRINT_BYTES: Final = 16
+_HEX: Final = frozenset("0123456789abcdef")
+
+T = TypeVar("T")
+
+
+class Names(msgspec.Struct, frozen=True, array_like=True):
+    """Who reported each event, under which key."""
+
+    tenant_ids: list[int]
+    keys: list[str]
+    fingerprints: list[str] | None
+    """Only where one is no hash of the usual form; else they are in a column of their own."""
+
+
+class Series(msgspec.Struct, frozen=True, array_like=True):
+    """One Aggregate that the segment changed: by changes that lie side by side, in order."""
+
+    aggregate_id: int
+    first_position: int
+    count: int
+    previous_id: int
+    """The segment that changed it before this one; 0 where none did."""
+
+    @property
+    def last_position(self) -> int:
+        return self.first_position + self.count - 1
+
+
+class Body(msgspec.Struct, frozen=True, array_like=True):
+    """The other columns. Texts that repeat stand in `texts` once, and columns hold their places."""
+
+    texts: list[str]
+    codes: list[int]
+    quantities: list[int]
+    properties: list[int]
+    occurred: list[int]
+    received: list[int]
+    voids: dict[int, str]
+    """By the event's place in the segment."""
+    series: list[Series]
+    change_event: list[int]
+    change_series: list[int]
+    change_value: list[int]
+    change_member: list[int]
+    differs: dict[int, str]
+    """By the change's place."""
+
+
+Line = tuple[int, Account, int, Contribution]
+"""One change that an event of the segment makes: the event's place in it, and where it counts at
+which position."""
+
+_NAMES: Final = msgspec.msgpack.Decoder(Names)
+_BODY: Final = msgspec.msgpack.Decoder(Body)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+class _Texts(dict[str, int]):
+    """Texts by the order in which they came."""
+
+    def __missing__(self, text: str) -> int:
+        place = self[text] = len(self)
+        return place
+
+
+def segment_row(
+    first_id: int,
+    events: Sequence[Event],
+    tenant_ids: list[int],
+    lines: Sequence[Line],
+    series: dict[Account, Series],
+) -> Row:
+    """What `INSERT INTO segment` takes."""
+    occurred = [event.occurred_at for event in events]
+    fingerprints = [event.fingerprint for event in events]
+    hashes = _usual_bytes(fingerprints)
+    keys = [event.key for event in events]
+    names = _packed(Names(tenant_ids, keys, fingerprints if hashes is None else None))
+    body = _packed(_body(events, min(occurred), lines, series))
+    parts = (names, hashes or b"", body)
+    return (first_id, len(events), min(occurred), max(occurred), checksum(*parts), *parts)
+
+
+def _usual_bytes(fingerprints: list[str]) -> bytes | None:
+    """The bytes that the fingerprints are the hex digits of, where each is of the usual form."""
+    joined = "".join(fingerprints)
+    if set(map(len, fingerprints)) != {2 * FINGERPRINT_BYTES} or not _HEX.issuperset(joined):
+        return None
+    return bytes.fromhex(joined)
+
+
+def _packed(columns: Names | Body) -> bytes:
+    return zlib.compress(_ENCODER.encode(columns), COMPRESSION)
+
+
+def checksum(*parts: bytes) -> int:
+    found = 0
+    for part in parts:
+        found = zlib.crc32(part, found)
+    return found
+
+
+def series_of(lines: Sequence[Line]) -> dict[Account, Series]:
+    """Each Aggregate once. Its positions follow one another, since a void flushes before it takes
+    anything out."""
+    first: dict[Account, int] = {}
+    for _, account, position, _ in lines:
+        first.setdefault(account, position)
+    return {
+        account: Series(account.id, position, account.position - position + 1, account.segment_id)
+        for account, position in first.items()
+    }
+
+
+def _body(
+    events: Sequence[Event], since: int, lines: Sequence[Line], series: dict[Account, Series]
+) -> Body:
+    texts = _Texts()
+    place_of = {account: place for place, account in enumerate(series)}
+    received = events[0].received_at
+    differs = [differences(line[3], line[1].aggregate) for line in lines]
+    return Body(
+        codes=[texts[event.code] for event in events],
+        quantities=[texts[text_of(event.quantity)] for event in events],
+        properties=[texts[event.properties] for event in events],
+        occurred=[event.occurred_at - since for event in events],
+        received=[received, *[event.received_at - received for event in events]],
+        voids={n: event.voids for n, event in enumerate(events) if event.voids is not None},
+        series=list(series.values()),
+        change_event=[line[0] for line in lines],
+        change_series=[place_of[line[1]] for line in lines],
+        change_value=[texts[text_of(line[3].value)] for line in lines],
+        change_member=[texts[line[3].member] for line in lines],
+        differs={n: text for n, text in enumerate(differs) if text is not None},
+        texts=list(texts),
+    )
+
+
+class Added(NamedTuple):
+    """One change as it is read again; `place` is its own among the segment's changes."""
+
+    place: int
+    event: int
+    aggregate_id: int
+    position: int
+    quantity: str
+    member: str
+    differs: str | None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment that was read. Columns are unpacked when they are first looked at."""
+
+    id: int
+    count: int
+    occurred_from: int
+    checksum: int
+    packed_names: bytes
+    fingerprints: bytes
+    packed_body: bytes
+
+    @property
+    def last_id(self) -> int:
+        return self.id + self.count - 1
+
+    @cached_property
+    def names(self) -> Names:
+        return self._unpacked(_NAMES, self.packed_names)
+
+    @cached_property
+    def body(self) -> Body:
+        return self._unpacked(_BODY, self.packed_body)
+
+    def _unpacked(self, decoder: "msgspec.msgpack.Decoder[T]", packed: bytes) -> T:
+        if not self.is_sound():
+            raise apsw.CorruptError(f"segment {self.id} does not match its checksum")
+        return decoder.decode(zlib.decompress(packed))
+
+    def is_sound(self) -> bool:
+        parts = (self.packed_names, self.fingerprints, self.packed_body)
+        return checksum(*parts) == self.checksum
+
+    def name(self, event_id: int) -> tuple[int, str, str]:
+        """(tenant id, key, fingerprint)."""
+        place = event_id - self.id
+        names = self.names
+        if names.fingerprints is not None:
+            fingerprint = names.fingerprints[place]
+        else:
+            start = place * FINGERPRINT_BYTES
+            fingerprint = self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
+        return names.tenant_ids[place], names.keys[place], fingerprint
+
+    def instant(self, event_id: int) -> int:
+        return self.occurred_from + self.body.occurred[event_id - self.id]
+
+    def event(self, event_id: int, tenant: str) -> Event:
+        place = event_id - self.id
+        _, key, fingerprint = self.name(event_id)
+        body = self.body
+        return Event(
+            tenant=tenant,
+            key=key,
+            code=body.texts[body.codes[place]],
+            quantity=quantity_of(body.texts[body.quantities[place]]),
+            occurred_at=self.occurred_from + body.occurred[place],
+            received_at=body.received[0] + body.received[place + 1],
+            properties=body.texts[body.properties[place]],
+            fingerprint=fingerprint,
+            voids=body.voids.get(place),
+        )
+
+    def series(self, aggregate_id: int) -> Series | None:
+        return self._by_aggregate.get(aggregate_id)
+
+    @cached_property
+    def _by_aggregate(self) -> dict[int, Series]:
+        return {one.aggregate_id: one for one in self.body.series}
+
+    def added_to(self, aggregate_id: int) -> list[Added]:
+        """What the segment added to an Aggregate, in order of position."""
+        return self._added.get(aggregate_id, [])
+
+    def added_by(self, event_id: int) -> list[Added]:
+        """What one of its events added, in the order in which it did."""
+        place = event_id - self.id
+        return sorted(one for added in self._added.values() for one in added if one.event == place)
+
+    @cached_property
+    def _added(self) -> dict[int, list[Added]]:
+        body = self.body
+        texts, series = body.texts, body.series
+        position = [one.first_position for one in series]
+        found: dict[int, list[Added]] = {one.aggregate_id: [] for one in series}
+        columns = zip(
+            body.change_event,
+            body.change_series,
+            body.change_value,
+            body.change_member,
+            strict=True,
+        )
+        for n, (event, one, value, member) in enumerate(columns):
+            aggregate_id = series[one].aggregate_id
+            differs = body.differs.get(n)
+            added = Added(
+                n, event, aggregate_id, position[one], texts[value], texts[member], differs
+            )
+            found[aggregate_id].append(added)
+            position[one] += 1
+        return found
+
+
+def tenant_rows(segment_id: int, tenant_ids: list[int]) -> list[Row]:
+    return list(zip(sorted(set(tenant_ids)), repeat(segment_id), strict=False))
