@@ -6,7 +6,7 @@ They are kept from one call to the next as long as nobody else wrote; whether so
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import apsw
 
@@ -16,9 +16,6 @@ from tallystick.domain.window import Window
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.pages import Row, row_of
 from tallystick.stores.sqlite.rows import aggregate_of, aggregate_row, key_row, tally_row
-
-ACCOUNTS_KEPT: Final = 16_384
-"""More Aggregates than this are read again by the next call."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,10 +82,10 @@ class Kept:
     """By the columns of their keys, which are quicker to look up than the keys."""
     kept_apart: dict[tuple[str, str, Window], int] = field(default_factory=dict)
 
-    def forget_most(self) -> None:
-        """Before the next call: what would grow without end."""
+    def forget_most(self, limit: int) -> None:
+        """Before the next call: what would grow without end, and is quickly read again."""
         sizes = (len(self.accounts), len(self.tenant_ids), len(self.kept_apart))
-        if max(sizes) > ACCOUNTS_KEPT:
+        if max(sizes) > limit:
             self.accounts, self.tenant_ids, self.kept_apart = {}, {}, {}
 
 
@@ -99,7 +96,8 @@ class Accounts:
         self._db = db
         self._by_key = kept.accounts
         self._kept_apart = kept.kept_apart
-        self._last_id = last_id
+        self.last_id = last_id
+        """The last that an Aggregate was given."""
         self._created: list[Account] = []
         self._changed: dict[Account, None] = {}
 
@@ -186,7 +184,7 @@ class Accounts:
 
     def _create(self, account: Account) -> None:
         aggregate = account.aggregate
-        self._last_id = account.id = self._last_id + 1
+        self.last_id = account.id = self.last_id + 1
         self._created.append(account)
         self._by_key[key_row(aggregate.key)] = account
         place = _kept_apart_in(aggregate.key)
@@ -197,10 +195,14 @@ class Accounts:
         """Write what changed."""
         created, self._created = self._created, []
         changed, self._changed = self._changed, {}
-        self._db.executemany(sql.INSERT_AGGREGATE, map(_insert_row, created))
+        if not changed:
+            return
+        if created:
+            self._db.executemany(sql.INSERT_AGGREGATE, map(_insert_row, created))
         stored = (account for account in changed if account.is_stored)
         self._db.executemany(sql.UPDATE_AGGREGATE, map(_update_row, stored))
-        self._db.executemany(sql.PUT_MEMBER, _member_rows(changed))
+        if members := list(_member_rows(changed)):
+            self._db.executemany(sql.PUT_MEMBER, members)
         for account in changed:
             account.is_changed, account.is_stored = False, True
             if account.members:

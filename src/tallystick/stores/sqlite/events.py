@@ -12,10 +12,11 @@ from tallystick.ports import PAGE, Change, Page, Recorded, Recording
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.connection import Readers
 from tallystick.stores.sqlite.finding import find_event
-from tallystick.stores.sqlite.key_index import Indexing, KeyHash, read_hash
+from tallystick.stores.sqlite.key_index import KeyHash, read_hash
 from tallystick.stores.sqlite.pages import UNBOUNDED, Row, page_of, place_of
 from tallystick.stores.sqlite.recorder import Recorder
 from tallystick.stores.sqlite.rows import BEFORE_ALL, aggregate_of
+from tallystick.stores.sqlite.sizes import Sizes
 from tallystick.stores.sqlite.stored import Stored
 from tallystick.stores.sqlite.writer import Writer
 
@@ -23,11 +24,11 @@ from tallystick.stores.sqlite.writer import Writer
 class SqliteEventLog:
     """`tallystick.ports.EventLog` on one SQLite file."""
 
-    def __init__(self, writer: Writer, readers: Readers, indexing: Indexing) -> None:
+    def __init__(self, writer: Writer, readers: Readers, sizes: Sizes) -> None:
         self._writer = writer
         self._readers = readers
-        self._indexing = indexing
-        self._recorder = Recorder(indexing)
+        self._sizes = sizes
+        self._recorder = Recorder(sizes)
 
     def record(self, batch: Sequence[Recording], now: int) -> tuple[Recorded, ...]:
         if not batch:
@@ -48,7 +49,7 @@ class SqliteEventLog:
     @cached_property
     def _key_hash(self) -> KeyHash:
         with self._readers.snapshot() as db:
-            return read_hash(db, self._indexing)
+            return read_hash(db, self._sizes)
 
     def events(
         self, tenant: str = "", *, window: Window | None = None, cursor: str = "", limit: int = PAGE

@@ -18,12 +18,12 @@ import apsw
 
 from tallystick.stores.sqlite import segment_statements as sql
 from tallystick.stores.sqlite.pages import row_of
+from tallystick.stores.sqlite.sizes import HASH_BITS, Sizes
 from tallystick.stores.sqlite.stored import Stored
 
 if TYPE_CHECKING:
     from tallystick.stores.sqlite.key_runs import Filter, Hashes, Merge, Run
 
-HASH_BITS: Final = 62
 FIRST_LEVEL: Final = 1
 WORK_A_KEY: Final = 8
 """So many keys are merged for each that is new: more than there are levels, so that merging never
@@ -31,23 +31,6 @@ falls behind."""
 
 Known = dict[int, list[int]]
 """Candidates by hash."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Indexing:
-    """How large the parts of the index may become. `recent_max` keys are kept in a table (about
-    100 bytes each) before they become a run; `fan_in` runs become one; `slice_keys` move at once;
-    all filters together take `filters_max` bytes."""
-
-    recent_max: int = 131_072
-    fan_in: int = 6
-    slice_keys: int = 16_384
-    filters_max: int = 256 * 1024 * 1024
-    hash_bits: int = HASH_BITS
-    """Less than all of them is for tests, which want collisions. Never change it for a file."""
-
-
-STANDARD: Final = Indexing()
 
 
 @dataclass(slots=True, eq=False)
@@ -104,8 +87,8 @@ class KeyHash:
         return int.from_bytes(digest, "little") >> self._shift
 
 
-def read_hash(db: apsw.Connection, indexing: Indexing) -> KeyHash:
-    return KeyHash(bytes(row_of(db, sql.SELECT_SALT)[0]), indexing.hash_bits)
+def read_hash(db: apsw.Connection, sizes: Sizes) -> KeyHash:
+    return KeyHash(bytes(row_of(db, sql.SELECT_SALT)[0]), sizes.hash_bits)
 
 
 def last_event(db: apsw.Connection) -> int:
@@ -129,9 +112,9 @@ def hashed_events(
 class KeyIndex:
     """The writer's: it sees every key that its transaction sees. One thread at a time."""
 
-    def __init__(self, key_hash: KeyHash, indexing: Indexing) -> None:
+    def __init__(self, key_hash: KeyHash, sizes: Sizes) -> None:
         self.key_hash = key_hash
-        self._indexing = indexing
+        self._sizes = sizes
         self._recents: tuple[Recent, ...] = ()
         """One after the other, without a gap. Replaced, never changed: readers may hold one."""
         self._uncommitted = Recent(0, 0)
@@ -259,7 +242,7 @@ class KeyIndex:
 
     def _bound_filters(self) -> None:
         filters = self._filters.values()
-        while sum(one.size for one in filters) > self._indexing.filters_max:
+        while sum(one.size for one in filters) > self._sizes.filters_max:
             if not max(filters, key=lambda one: one.size).halve():
                 return
 
@@ -270,12 +253,12 @@ class KeyIndex:
         if not added:
             return  # Whoever undoes this call has to be seen by the events that are gone.
         recents = [recent for recent in self._recents if recent.last > self._covered()]
-        if sum(len(recent.ids) for recent in recents) >= self._indexing.recent_max:
+        if sum(len(recent.ids) for recent in recents) >= self._sizes.recent_max:
             self._write_run(db, recents)
         if not self._runs:
             return
         self._work += added * WORK_A_KEY
-        if self._work >= self._indexing.slice_keys:
+        if self._work >= self._sizes.slice_keys:
             self._work = 0
             self._merge(db)
 
@@ -297,7 +280,7 @@ class KeyIndex:
         if merge is None:
             return
         try:
-            merge_slice(db, merge, self._indexing.slice_keys)
+            merge_slice(db, merge, self._sizes.slice_keys)
         except TornRun as torn:
             self._make_again(db, torn.run)
         self._runs = _runs_of(db)
@@ -308,7 +291,7 @@ class KeyIndex:
         idle = [run for run in self._runs if run.into_id is None and run.is_whole]
         for level in {run.level for run in idle}:
             sources = [run for run in idle if run.level == level]
-            if len(sources) >= self._indexing.fan_in:
+            if len(sources) >= self._sizes.fan_in:
                 begin_merge(db, sources)
                 self._runs = _runs_of(db)
 
@@ -331,25 +314,25 @@ class KeyIndex:
             db.execute(sql.DELETE_PAGES_OF, (run.id,))
         first = min(run.first_event_id for run in gone)
         last = max(run.last_event_id for run in gone)
-        cover(db, self.key_hash, self._indexing, first - 1, last)
+        cover(db, self.key_hash, self._sizes, first - 1, last)
         self._read_runs(db)
 
 
-def cover_all(db: apsw.Connection, indexing: Indexing) -> None:
+def cover_all(db: apsw.Connection, sizes: Sizes) -> None:
     """Write runs until all but the recent events are in one; some at a time, each for good. Where
     there is much to do, an older store was opened, or the runs were lost."""
-    while _cover_some(db, indexing):
+    while _cover_some(db, sizes):
         pass
 
 
-def _cover_some(db: apsw.Connection, indexing: Indexing) -> bool:
+def _cover_some(db: apsw.Connection, sizes: Sizes) -> bool:
     db.execute("BEGIN IMMEDIATE")
     try:
         covered = max((run.last_event_id for run in _runs_of(db)), default=0)
-        is_much = last_event(db) - covered > 2 * indexing.recent_max
+        is_much = last_event(db) - covered > 2 * sizes.recent_max
         if is_much:
-            key_hash = read_hash(db, indexing)
-            cover(db, key_hash, indexing, covered, covered + indexing.recent_max)
+            key_hash = read_hash(db, sizes)
+            cover(db, key_hash, sizes, covered, covered + sizes.recent_max)
         db.execute("COMMIT")
     finally:
         if db.in_transaction:
@@ -357,14 +340,12 @@ def _cover_some(db: apsw.Connection, indexing: Indexing) -> bool:
     return is_much
 
 
-def cover(
-    db: apsw.Connection, key_hash: KeyHash, indexing: Indexing, after: int, upto: int
-) -> None:
+def cover(db: apsw.Connection, key_hash: KeyHash, sizes: Sizes, after: int, upto: int) -> None:
     """Write runs of the events with after < id <= upto, in the caller's transaction."""
     from tallystick.stores.sqlite.key_runs import write_run  # noqa: PLC0415
 
     while after < upto:
-        last = min(after + indexing.recent_max, upto)
+        last = min(after + sizes.recent_max, upto)
         write_run(db, after + 1, last, list(hashed_events(db, key_hash, after, last)))
         after = last
 

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from tallystick.stores.sqlite import segment_statements as sql
 from tallystick.stores.sqlite.pages import row_of
-
-HASH_BITS: Final = 62
-"""So that also the border above all hashes is an integer with a sign."""
+from tallystick.stores.sqlite.sizes import HASH_BITS
 
 TOP: Final = 1 << HASH_BITS
 PAGE_KEYS: Final = 336

@@ -16,10 +16,11 @@ import apsw
 
 from tallystick.ports import Recorded, Recording
 from tallystick.stores.sqlite import statements as sql
-from tallystick.stores.sqlite.accounts import Accounts, Kept
-from tallystick.stores.sqlite.key_index import Indexing, KeyIndex, Recent, read_hash
+from tallystick.stores.sqlite.accounts import Kept
+from tallystick.stores.sqlite.key_index import KeyIndex, Recent, read_hash
 from tallystick.stores.sqlite.pages import Row, row_of
 from tallystick.stores.sqlite.recording import Recordings, State
+from tallystick.stores.sqlite.sizes import Sizes
 
 FILE_VERSION = "PRAGMA data_version"
 
@@ -27,8 +28,8 @@ FILE_VERSION = "PRAGMA data_version"
 class Recorder:
     """The part of each transaction that records events. The writer runs one part at a time."""
 
-    def __init__(self, indexing: Indexing) -> None:
-        self._indexing = indexing
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes = sizes
         self._index: KeyIndex | None = None
         self._kept = Kept()
         self._left: Row = ()
@@ -43,46 +44,32 @@ class Recorder:
         self, db: apsw.Connection, batch: Sequence[Recording], now: int, transaction: int
     ) -> tuple[Recorded, ...]:
         """`transaction` is another number for each."""
-        state = _state(db)
-        index = self._resumed(db, state, is_first=transaction != self._transaction)
+        state, version = _state(db), row_of(db, FILE_VERSION)[0]
+        is_as_left = self._left == (*state, db.total_changes(), version)
+        is_first = transaction != self._transaction
+        index = self._resumed(db, state, is_as_left=is_as_left, is_first=is_first)
         self._left, self._transaction = (), transaction
         recordings = Recordings(
-            db,
-            now,
-            state=state,
-            accounts=Accounts(db, self._kept, state.aggregate_id),
-            tenant_ids=self._kept.tenant_ids,
-            index=index,
+            db, now, state=state, kept=self._kept, index=index, sizes=self._sizes
         )
-        recorded = recordings.record_all(tuple(batch))
-        index.add(recordings.hashes, recordings.last_id)
+        recorded = recordings.record_all(batch)
+        index.add(recordings.hashes, recordings.state.event_id)
         index.keep_up(db, len(recordings.hashes))
-        self._left = _mark(db, _state(db))
+        self._left = (*recordings.state, db.total_changes(), version)
         return recorded
 
-    def _resumed(self, db: apsw.Connection, state: State, *, is_first: bool) -> KeyIndex:
-        is_as_left = self._left == _mark(db, state)
+    def _resumed(
+        self, db: apsw.Connection, state: State, *, is_as_left: bool, is_first: bool
+    ) -> KeyIndex:
         if is_as_left:
-            self._kept.forget_most()
+            self._kept.forget_most(self._sizes.accounts_max)
         else:
             self._kept = Kept()
         if self._index is None:
-            self._index = KeyIndex(read_hash(db, self._indexing), self._indexing)
+            self._index = KeyIndex(read_hash(db, self._sizes), self._sizes)
         self._index.resume(db, state.event_id, is_as_left=is_as_left, is_first=is_first)
         return self._index
 
 
 def _state(db: apsw.Connection) -> State:
-    event_id, aggregate_id, tenant_id, has_voids = row_of(db, sql.SELECT_EVENTS_STATE)
-    return State(
-        event_id=event_id,
-        aggregate_id=aggregate_id,
-        tenant_id=tenant_id,
-        has_voids=bool(has_voids),
-    )
-
-
-def _mark(db: apsw.Connection, state: State) -> Row:
-    (version,) = row_of(db, FILE_VERSION)
-    last = (state.event_id, state.aggregate_id, state.tenant_id)
-    return (*last, db.total_changes(), version)
+    return State(*row_of(db, sql.SELECT_EVENTS_STATE))

@@ -5,8 +5,9 @@ goes: many events at once into segments, few into rows. All happens inside the c
 transaction, so that nothing read here can be old.
 """
 
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 import apsw
 
@@ -18,31 +19,29 @@ from tallystick.domain.quantity import TotalOverflow
 from tallystick.ports import Recorded, Recording
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite import statements as sql
-from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Taken
+from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Taken
 from tallystick.stores.sqlite.dead_letters import keep_letter
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.key_index import KeyIndex, Known
 from tallystick.stores.sqlite.pages import row_of
 from tallystick.stores.sqlite.rows import contribution_of, differences, text_of
+from tallystick.stores.sqlite.sizes import Sizes
 from tallystick.stores.sqlite.stored import Stored
 from tallystick.stores.sqlite.writing import Written, write_events
-
-SEGMENT_MAX: Final = 4_096
-"""So many events lie in one segment at most, so that one is quickly read."""
 
 _DUPLICATE: Final = Recorded(Receipt.DUPLICATE)
 _CONFLICT: Final = Recorded(Receipt.CONFLICT)
 _OVERFLOW: Final = Recorded(Receipt.CONFLICT, refused=Reason.OVERFLOW)
 
 
-@dataclass(slots=True, kw_only=True)
-class State:
-    """Where the event log is when a call begins, and where it leaves it."""
+class State(NamedTuple):
+    """Where the event log is when a call begins, and where it leaves it: the last ids, and whether
+    there are voids."""
 
     event_id: int
     aggregate_id: int
     tenant_id: int
-    has_voids: bool
+    has_voids: int
 
 
 class Recordings:
@@ -54,18 +53,22 @@ class Recordings:
         now: int,
         *,
         state: State,
-        accounts: Accounts,
-        tenant_ids: dict[str, int],
+        kept: Kept,
         index: KeyIndex,
+        sizes: Sizes,
     ) -> None:
         self._db = db
         self._now = now
-        self._accounts = accounts
-        self._tenant_ids = tenant_ids
+        self._accounts = Accounts(db, kept, state.aggregate_id)
+        self._tenant_ids = kept.tenant_ids
+        self._last_tenant_id = state.tenant_id
         self._index = index
+        self._sizes = sizes
         self._event_id = state.event_id
-        self._has_voids = state.has_voids
+        self._has_voids = bool(state.has_voids)
         self._known: Known = {}
+        self._reading = Stored(db)
+        """What is read of segments: those of before, or of this call once they are written."""
         self._fresh: dict[tuple[int, str], tuple[int, str]] = {}
         """(event id, fingerprint) of what this call stored."""
         self._written = Written(self._event_id + 1)
@@ -73,10 +76,11 @@ class Recordings:
         """(hash, event id) of the same."""
 
     @property
-    def last_id(self) -> int:
-        return self._event_id
+    def state(self) -> State:
+        accounts = self._accounts
+        return State(self._event_id, accounts.last_id, self._last_tenant_id, int(self._has_voids))
 
-    def record_all(self, batch: tuple[Recording, ...]) -> tuple[Recorded, ...]:
+    def record_all(self, batch: Sequence[Recording]) -> tuple[Recorded, ...]:
         key_hash = self._index.key_hash
         hashes = [key_hash(one.event.tenant, one.event.key) for one in batch]
         self._known = self._index.candidates(self._db, hashes)
@@ -99,7 +103,7 @@ class Recordings:
 
     def flush(self) -> None:
         """Write what was recorded so far."""
-        write_events(self._db, self._written)
+        write_events(self._db, self._written, self._sizes)
         self._accounts.flush()
         self._written = Written(self._event_id + 1)
 
@@ -109,6 +113,7 @@ class Recordings:
         self._db.execute(sql.INSERT_EVENT_TENANT, (tenant,))
         found = int(row_of(self._db, sql.SELECT_EVENT_TENANT, (tenant,))[0])
         self._tenant_ids[tenant] = found
+        self._last_tenant_id = max(found, self._last_tenant_id)
         return found
 
     def _stored(self, tenant_id: int, key: str, key_hash: int) -> tuple[int, str] | None:
@@ -118,11 +123,7 @@ class Recordings:
             return fresh
         if key_hash not in self._known:
             return None
-        return matching(self._reading(), self._known[key_hash], tenant_id, key)
-
-    def _reading(self) -> Stored:
-        """Only segments of before: what this call wrote is in `fresh`, or read after a flush."""
-        return Stored(self._db)
+        return matching(self._reading, self._known[key_hash], tenant_id, key)
 
     def _repeated(self, recording: Recording, stored: str) -> Recorded:
         if stored == recording.event.fingerprint:
@@ -176,7 +177,7 @@ class Recordings:
         if found is None:
             return
         draft.voided_id = found[0]
-        stored = self._reading()
+        stored = self._reading
         gone: set[tuple[int, int]] = set()
         for aggregate_id, position, row, is_in_row in stored.places(draft.voided_id):
             gone.add((aggregate_id, position))
@@ -197,7 +198,7 @@ class Recordings:
     # ── It counts ─────────────────────────────────────────────────────────────────────────────
 
     def _accept(self, draft: Draft, tenant_id: int, event: Event, key_hash: int) -> Recorded:
-        if len(self._written.events) >= SEGMENT_MAX:
+        if len(self._written.events) >= self._sizes.segment_max:
             self.flush()
         self._event_id += 1
         is_late = False

@@ -21,12 +21,13 @@ from tallystick.stores.sqlite.connection import (
 )
 from tallystick.stores.sqlite.dead_letters import SqliteDeadLetters
 from tallystick.stores.sqlite.events import SqliteEventLog
-from tallystick.stores.sqlite.key_index import STANDARD, Indexing, cover_all
+from tallystick.stores.sqlite.key_index import cover_all
 from tallystick.stores.sqlite.keys import SqliteKeys
 from tallystick.stores.sqlite.ledger import SqliteLedger
 from tallystick.stores.sqlite.migrations import Migration, known_migrations, migrate
 from tallystick.stores.sqlite.outbox import SqliteOutbox
 from tallystick.stores.sqlite.pages import row_of
+from tallystick.stores.sqlite.sizes import STANDARD, Sizes
 from tallystick.stores.sqlite.writer import CLOSED, Writer
 
 INSERT_STORE: Final = "INSERT INTO store (id, incarnation) VALUES (1, ?) ON CONFLICT DO NOTHING"
@@ -49,12 +50,12 @@ class SqliteStore:
     checkpoints: Checkpoints
 
     def __init__(
-        self, path: Path, writer: Writer, readers: Readers, indexing: Indexing = STANDARD
+        self, path: Path, writer: Writer, readers: Readers, sizes: Sizes = STANDARD
     ) -> None:
         self._path = path
         self._writer = writer
         self._readers = readers
-        self.events = SqliteEventLog(writer, readers, indexing)
+        self.events = SqliteEventLog(writer, readers, sizes)
         self.ledger = SqliteLedger(writer, readers)
         self.outbox = SqliteOutbox(writer, readers)
         self.catalog = SqliteCatalog(writer, readers)
@@ -72,7 +73,7 @@ class SqliteStore:
         vfs: str = "",
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         migrations: tuple[Migration, ...] | None = None,
-        indexing: Indexing = STANDARD,
+        sizes: Sizes = STANDARD,
     ) -> "SqliteStore":
         """The store in the file, made where there is none (unless `create` is False).
 
@@ -85,12 +86,12 @@ class SqliteStore:
             try:
                 migrate(path, db, known)
                 db.execute(INSERT_STORE, (incarnation,))
-                cover_all(db, indexing)
+                cover_all(db, sizes)
             except (apsw.Error, StoreUnavailable):
                 db.close()
                 raise
         readers = Readers(path, vfs=vfs, busy_timeout_ms=busy_timeout_ms)
-        return cls(path, Writer(path, db, on_refusal=readers.refuse), readers, indexing)
+        return cls(path, Writer(path, db, on_refusal=readers.refuse), readers, sizes)
 
     @property
     def path(self) -> Path:

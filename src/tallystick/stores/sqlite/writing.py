@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final
 
 import apsw
 
@@ -13,12 +12,7 @@ from tallystick.stores.sqlite.accounts import Account
 from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.rows import differences, text_of
 from tallystick.stores.sqlite.segments import Line, Series, segment_row, series_of, tenant_rows
-
-SEGMENT_MIN: Final = 24
-"""Fewer events than this are quicker to write as rows."""
-
-SIGNPOST_EVERY: Final = 1_024
-"""So many changes of an Aggregate lie between two signposts."""
+from tallystick.stores.sqlite.sizes import Sizes
 
 
 @dataclass(slots=True)
@@ -31,30 +25,30 @@ class Written:
     lines: list[Line] = field(default_factory=list)
 
 
-def write_events(db: apsw.Connection, written: Written) -> None:
+def write_events(db: apsw.Connection, written: Written, sizes: Sizes) -> None:
     """Write the events and the changes they made. Their accounts are written after this."""
-    if len(written.events) >= SEGMENT_MIN:
-        _write_segment(db, written)
+    if len(written.events) >= sizes.segment_min:
+        _write_segment(db, written, sizes.signpost_every)
     elif written.events:
         _write_rows(db, written)
 
 
-def _write_segment(db: apsw.Connection, written: Written) -> None:
+def _write_segment(db: apsw.Connection, written: Written, signpost_every: int) -> None:
     segment_id, tenant_ids = written.first_id, written.tenant_ids
     series = series_of(written.lines)
     row = segment_row(segment_id, written.events, tenant_ids, written.lines, series)
     db.execute(segments_sql.INSERT_SEGMENT, row)
     db.executemany(segments_sql.INSERT_SEGMENT_TENANT, tenant_rows(segment_id, tenant_ids))
-    db.executemany(segments_sql.INSERT_SIGNPOST, _signposts(segment_id, series))
+    db.executemany(segments_sql.INSERT_SIGNPOST, _signposts(segment_id, series, signpost_every))
     for account in series:
         account.segment_id = segment_id
 
 
-def _signposts(segment_id: int, series: dict[Account, Series]) -> list[Row]:
+def _signposts(segment_id: int, series: dict[Account, Series], every: int) -> list[Row]:
     return [
         (one.aggregate_id, one.last_position, segment_id)
         for one in series.values()
-        if one.last_position // SIGNPOST_EVERY > (one.first_position - 1) // SIGNPOST_EVERY
+        if one.last_position // every > (one.first_position - 1) // every
     ]
 
 
