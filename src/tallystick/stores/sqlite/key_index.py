@@ -236,6 +236,7 @@ class KeyIndex:
                 fill(db, run, found)
             except TornRun:
                 self._make_again(db, run)
+                self._fill_filters(db)
                 return
             self._filters[run.mark] = found
             self._bound_filters()

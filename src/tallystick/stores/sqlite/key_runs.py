@@ -41,6 +41,7 @@ class Run(NamedTuple):
     first_event_id: int
     last_event_id: int
     keys: int
+    held: int
     held_from: int
     held_below: int
     into_id: int | None
@@ -134,11 +135,11 @@ def ids_in_run(db: apsw.Connection, run: Run, key_hash: int) -> list[int]:
 
 def fill(db: apsw.Connection, run: Run, found: Filter) -> None:
     """Add to the filter what the run came to hold since it was filled last. Raises TornRun."""
-    count = 0
+    held = 0
     for _, hashes, _ in _pages(db, run, found.filled_below, run.held_below):
-        count += len(hashes)
+        held += len(hashes) - int(hashes.searchsorted(run.held_from))
         found.add(hashes)
-    if run.is_whole and found.filled_below == 0 and count != run.keys:
+    if found.filled_below == 0 and held != run.held:
         raise TornRun(run)
     found.filled_below = run.held_below
 
@@ -177,7 +178,7 @@ def write_run(
     """A run of level 1 with these (hash, event id)."""
     columns = np.array(keys, np.int64).reshape(-1, 2)
     hashes, ids = _sorted(columns[:, 0], columns[:, 1])
-    row = (1, first_event_id, last_event_id, len(keys), 0, TOP)
+    row = (1, first_event_id, last_event_id, len(keys), len(keys), 0, TOP)
     (run_id,) = row_of(db, sql.INSERT_RUN, row)
     _write_pages(db, run_id, first_event_id, hashes, ids)
     return run_with(db, run_id)
@@ -219,8 +220,8 @@ def begin_merge(db: apsw.Connection, sources: Sequence[Run]) -> None:
     """Make the run that is to hold what these hold; nothing moves yet."""
     first = min(run.first_event_id for run in sources)
     last = max(run.last_event_id for run in sources)
-    count = sum(run.keys for run in sources)
-    row = (sources[0].level + 1, first, last, count, 0, 0)
+    keys = sum(run.keys for run in sources)
+    row = (sources[0].level + 1, first, last, keys, 0, 0, 0)
     (output_id,) = row_of(db, sql.INSERT_RUN, row)
     db.executemany(sql.LEAD_RUN_INTO, [(output_id, run.id) for run in sources])
 
@@ -230,19 +231,26 @@ def merge_slice(db: apsw.Connection, found: Merge, keys: int) -> None:
     output = found.output
     low = output.held_below
     high = min(TOP, low + max(1, TOP * keys // max(1, output.keys)))
-    hashes, ids, moved = [], [], []
-    for source in found.sources:
-        for page_id, page_hashes, page_ids in _pages(db, source, 0, high):
-            first, last = page_hashes.searchsorted((low, high))
-            hashes.append(page_hashes[first:last])
-            ids.append(page_ids[first:last])
-            if page_hashes[-1] < high:
-                moved.append((page_id,))
-    if hashes:
-        merged = _sorted(np.concatenate(hashes), np.concatenate(ids))
-        _write_pages(db, output.id, output.first_event_id, *merged)
-    db.executemany(sql.DELETE_PAGE, moved)
-    db.execute(sql.HOLD_BELOW, (high, output.id))
-    db.execute(sql.HOLD_FROM, (high, output.id))
+    moved = [_taken(db, source, low, high) for source in found.sources]
+    hashes = np.concatenate([hashes for part in moved for hashes, _ in part])
+    ids = np.concatenate([ids for part in moved for _, ids in part])
+    _write_pages(db, output.id, output.first_event_id, *_sorted(hashes, ids))
+    db.execute(sql.HOLD_BELOW, (high, len(hashes), output.id))
+    for source, part in zip(found.sources, moved, strict=True):
+        count = sum(len(hashes) for hashes, _ in part)
+        db.execute(sql.HOLD_FROM, (high, count, source.id))
     if high == TOP:
         db.execute(sql.DELETE_MERGED_RUNS, (output.id,))
+
+
+def _taken(db: apsw.Connection, source: Run, low: int, high: int) -> list[tuple[Hashes, Ids]]:
+    """What the run holds in the range. Pages that are read to their end are deleted."""
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    ended = []
+    for page_id, hashes, ids in _pages(db, source, 0, high):
+        first, last = hashes.searchsorted((low, high))
+        found.append((hashes[first:last], ids[first:last]))
+        if hashes[-1] < high:
+            ended.append((page_id,))
+    db.executemany(sql.DELETE_PAGE, ended)
+    return found

@@ -65,16 +65,17 @@ SELECT_ROW_NAMES: Final = """
 """
 HAS_RUNS: Final = "SELECT 1 FROM key_run LIMIT 1"
 SELECT_RUNS: Final = """
-    SELECT id, mark, level, first_event_id, last_event_id, count, held_from, held_below, into_id
+    SELECT id, mark, level, first_event_id, last_event_id, keys, held, held_from, held_below,
+        into_id
     FROM key_run ORDER BY first_event_id, id
 """
 INSERT_RUN: Final = """
-    INSERT INTO key_run (level, first_event_id, last_event_id, count, held_from, held_below)
-    VALUES (?, ?, ?, ?, ?, ?) RETURNING id
+    INSERT INTO key_run (level, first_event_id, last_event_id, keys, held, held_from, held_below)
+    VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id
 """
 LEAD_RUN_INTO: Final = "UPDATE key_run SET into_id = ? WHERE id = ?"
-HOLD_FROM: Final = "UPDATE key_run SET held_from = ? WHERE into_id = ?"
-HOLD_BELOW: Final = "UPDATE key_run SET held_below = ? WHERE id = ?"
+HOLD_FROM: Final = "UPDATE key_run SET held_from = ?, held = held - ? WHERE id = ?"
+HOLD_BELOW: Final = "UPDATE key_run SET held_below = ?, held = held + ? WHERE id = ?"
 DELETE_RUN: Final = "DELETE FROM key_run WHERE id = ?"
 DELETE_MERGED_RUNS: Final = "DELETE FROM key_run WHERE into_id = ?"
 INSERT_PAGE: Final = "INSERT INTO key_page (run_id, first_hash, body) VALUES (?, ?, ?)"

@@ -26,8 +26,9 @@ from tallystick.stores.sqlite.keys import SqliteKeys
 from tallystick.stores.sqlite.ledger import SqliteLedger
 from tallystick.stores.sqlite.migrations import Migration, known_migrations, migrate
 from tallystick.stores.sqlite.outbox import SqliteOutbox
-from tallystick.stores.sqlite.pages import row_of
+from tallystick.stores.sqlite.pages import UNBOUNDED, row_of
 from tallystick.stores.sqlite.sizes import STANDARD, Sizes
+from tallystick.stores.sqlite.stored import Stored
 from tallystick.stores.sqlite.writer import CLOSED, Writer
 
 INSERT_STORE: Final = "INSERT INTO store (id, incarnation) VALUES (1, ?) ON CONFLICT DO NOTHING"
@@ -142,7 +143,9 @@ class SqliteStore:
         with self._readers.snapshot() as db:
             pages = [str(row[0]) for row in db.execute(CHECK_PAGES)]
             references = [f"row {row[1]} of {row[0]}" for row in db.execute(CHECK_REFERENCES)]
-        broken = [f"{row} names what is not there" for row in references]
+            segments = Stored(db).segments(0, UNBOUNDED)
+            torn = [f"segment {one.id} is damaged" for one in segments if not one.is_sound()]
+        broken = [f"{row} names what is not there" for row in references] + torn
         return (*(page for page in pages if page != "ok"), *broken)
 
     def close(self) -> None:

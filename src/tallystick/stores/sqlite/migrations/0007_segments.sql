@@ -38,10 +38,10 @@ CREATE TABLE taken_out (
 ) WITHOUT ROWID, STRICT;
 
 -- The index over all keys: sorted runs of (hash of the key, event id), each over a range of ids.
--- A run holds the hashes in [held_from, held_below); while runs are merged, what is below a border
--- is in the new one (`into_id`) already. `mark` is another for each run that ever was: a run that
--- was rolled back is not taken for one with its id. `salt` keeps anybody from choosing keys whose
--- hashes collide.
+-- A run holds `held` hashes, those in [held_from, held_below) of its `keys`; while runs are merged,
+-- what is below a border is in the new one (`into_id`) already. `mark` is another for each run that
+-- ever was: a run that was rolled back is not taken for one with its id. `salt` keeps anybody from
+-- choosing keys whose hashes collide.
 CREATE TABLE key_salt (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     salt BLOB NOT NULL
@@ -54,7 +54,8 @@ CREATE TABLE key_run (
     level INTEGER NOT NULL,
     first_event_id INTEGER NOT NULL,
     last_event_id INTEGER NOT NULL,
-    count INTEGER NOT NULL,
+    keys INTEGER NOT NULL,
+    held INTEGER NOT NULL,
     held_from INTEGER NOT NULL,
     held_below INTEGER NOT NULL,
     into_id INTEGER
