@@ -135,7 +135,7 @@ class KeyIndex:
     ) -> None:
         """Begin a call. `is_as_left`: nobody wrote since the last one, and nothing of it was
         undone. `is_first`: of its transaction, so that all it sees is committed."""
-        if not is_as_left or not self._recents:
+        if not is_as_left:
             self._read_runs(db)
             self._uncommitted = self._read(db, self._known_last(), last_id)
         if is_first:
@@ -147,8 +147,9 @@ class KeyIndex:
 
     def _read_runs(self, db: apsw.Connection) -> None:
         self._runs = _runs_of(db)
-        if not self._recents:
-            covered = self._covered()
+        covered = self._covered()
+        if not (self._recents and self._recents[0].after <= covered <= self._known_last()):
+            # Another program went far ahead, or a run is gone that these keys had been left to.
             self._recents = (Recent(covered, covered),)
         marks = {run.mark for run in self._runs}
         for mark in self._filters.keys() - marks:
@@ -266,9 +267,9 @@ class KeyIndex:
     def _write_run(self, db: apsw.Connection, recents: list[Recent]) -> None:
         from tallystick.stores.sqlite.key_runs import write_run  # noqa: PLC0415
 
-        pairs = [pair for recent in recents for pair in recent.pairs()]
-        last = recents[-1].last
-        write_run(db, recents[0].after + 1, last, pairs)
+        covered, last = max(self._covered(), recents[0].after), recents[-1].last
+        pairs = [pair for recent in recents for pair in recent.pairs() if pair[1] > covered]
+        write_run(db, covered + 1, last, pairs)
         self._runs = _runs_of(db)
         # What comes after goes into another table: this one is of no use once the run is committed.
         self._recents = (*self._recents, Recent(last, last))
