@@ -299,8 +299,8 @@ def test_filters_stay_within_their_memory_and_forget_nothing(tmp_path: Path):
 
 
 def test_a_filter_that_was_halved_holds_what_it_held():
-    hashes = np.sort(np.random.default_rng(1).integers(0, 2**62, 10_000))
-    others = np.random.default_rng(2).integers(0, 2**62, 10_000)
+    hashes = np.sort(np.random.default_rng(1).integers(0, 2**48, 10_000))
+    others = np.random.default_rng(2).integers(0, 2**48, 10_000)
     found = Filter(10_000)
     found.add(hashes)
 

@@ -101,10 +101,6 @@ class Accounts:
         self._created: list[Account] = []
         self._changed: dict[Account, None] = {}
 
-    def known(self, key: AggregateKey) -> Account | None:
-        """The one that an event of this call or an earlier one was counted in."""
-        return self._by_key.get(key_row(key))
-
     def opened(self, draft: Draft, offered: Contribution) -> Account:
         """The account that the contribution goes to: its own, or that of all others."""
         key = offered.key
@@ -175,12 +171,12 @@ class Accounts:
         account.members_changed.add(member)
 
     def change(self, account: Account, tally: Tally) -> None:
+        """Let the account be written with the next flush, and all that becomes of it until then."""
         if not account.id:
             self._create(account)
         account.tally = tally
-        if not account.is_changed:
-            account.is_changed = True
-            self._changed[account] = None
+        account.is_changed = True
+        self._changed[account] = None
 
     def _create(self, account: Account) -> None:
         aggregate = account.aggregate

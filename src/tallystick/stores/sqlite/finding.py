@@ -87,6 +87,6 @@ def _named(
     for (event_id,) in db.execute(segments_sql.SELECT_ROWS_NAMED, (tenant_id, after, upto, key)):
         yield event_id
     for segment in stored.segments(after + 1, upto, tenant_id):
-        for place, known in enumerate(segment.names.keys):
+        for place, known in enumerate(segment.keys):
             if known == key:
                 yield segment.id + place

@@ -106,7 +106,7 @@ def hashed_events(
         names = segment.names
         for event_id in range(max(after + 1, segment.id), min(upto, segment.last_id) + 1):
             place = event_id - segment.id
-            yield key_hash(stored.tenant(names.tenant_ids[place]), names.keys[place]), event_id
+            yield key_hash(stored.tenant(names.tenant_ids[place]), segment.keys[place]), event_id
 
 
 class KeyIndex:

@@ -1,7 +1,7 @@
 """Sorted runs: (hash of the key, event id) on pages of the file, and filters over them in memory.
 
-A page holds a checksum, sorted hashes, and as many ids as distances from the run's first event.
-Equal hashes never lie on two pages. This is the one place that needs numpy, and it is imported only
+A page holds a checksum and three columns: the low bits of sorted hashes, the ids as distances from
+the run's first event, the high bits. Equal hashes never lie on two pages. This is the one place that needs numpy, and it is imported only
 when there is a run to read or to write.
 """
 
@@ -19,11 +19,14 @@ from tallystick.stores.sqlite.pages import row_of
 from tallystick.stores.sqlite.sizes import HASH_BITS
 
 TOP: Final = 1 << HASH_BITS
-PAGE_KEYS: Final = 336
+PAGE_KEYS: Final = 403
 """As many as fit into one page of the file."""
 
 CHECKSUM_BYTES: Final = 4
-BYTES_A_KEY: Final = 12
+BYTES_A_KEY: Final = 10
+LOW_BITS: Final = 32
+U4: Final = np.dtype("<u4")
+U2: Final = np.dtype("<u2")
 WORD_BITS: Final = 64
 FILTER_BITS: Final = 10
 """Bits of a filter for each key at least, and twice as many at most."""
@@ -159,8 +162,9 @@ def _unpacked(run: Run, body: bytes) -> tuple[Hashes, Ids]:
     count, rest = divmod(len(body) - CHECKSUM_BYTES, BYTES_A_KEY)
     if rest or count < 1 or _checksum(run.id, body[CHECKSUM_BYTES:]) != body[:CHECKSUM_BYTES]:
         raise TornRun(run)
-    hashes = np.frombuffer(body, np.dtype("<i8"), count, CHECKSUM_BYTES)
-    distances = np.frombuffer(body, np.dtype("<u4"), count, CHECKSUM_BYTES + 8 * count)
+    low, distances = np.frombuffer(body, U4, 2 * count, CHECKSUM_BYTES).reshape(2, -1)
+    high = np.frombuffer(body, U2, count, CHECKSUM_BYTES + 8 * count)
+    hashes = high.astype(np.int64) << LOW_BITS | low
     return hashes, distances.astype(np.int64) + run.first_event_id
 
 
@@ -196,13 +200,14 @@ def _sorted(hashes: Hashes, ids: Ids) -> tuple[Hashes, Ids]:
 def _write_pages(
     db: apsw.Connection, run_id: int, first_event_id: int, hashes: Hashes, ids: Ids
 ) -> None:
-    distances = (ids - first_event_id).astype("<u4")
+    distances = (ids - first_event_id).astype(U4)
+    low, high = hashes.astype(U4), (hashes >> LOW_BITS).astype(U2)
     rows = []
     start = 0
     while start < len(hashes):
         end = min(start + PAGE_KEYS, len(hashes))
         end = int(hashes.searchsorted(hashes[end - 1], side="right"))
-        columns = hashes[start:end].astype("<i8").tobytes() + distances[start:end].tobytes()
+        columns = b"".join(part[start:end].tobytes() for part in (low, distances, high))
         rows.append((run_id, int(hashes[start]), _checksum(run_id, columns) + columns))
         start = end
     db.executemany(sql.INSERT_PAGE, rows)

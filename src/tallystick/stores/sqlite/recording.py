@@ -60,6 +60,7 @@ class Recordings:
         self._db = db
         self._now = now
         self._accounts = Accounts(db, kept, state.aggregate_id)
+        self._by_key = kept.accounts
         self._tenant_ids = kept.tenant_ids
         self._last_tenant_id = state.tenant_id
         self._index = index
@@ -155,11 +156,12 @@ class Recordings:
                 self._add(draft, contribution)
 
     def _add(self, draft: Draft, offered: Contribution) -> None:
-        account = self._accounts.known(offered.key)
-        contribution = offered
+        key, contribution = offered.key, offered
+        window = key.window
+        account = self._by_key.get((key.tenant, key.meter, key.group, window.start, window.end))
         if account is None:
             account = self._accounts.opened(draft, offered)
-            if account.aggregate.key != offered.key:
+            if account.aggregate.key != key:
                 contribution = replace(offered, key=account.aggregate.key)
         seen = 0
         if contribution.aggregation is Aggregation.UNIQUE_COUNT:
@@ -203,9 +205,13 @@ class Recordings:
         self._event_id += 1
         is_late = False
         for account, tally in draft.tallies.items():
-            self._accounts.change(account, tally)
+            if account.is_changed:
+                account.tally = tally
+            else:
+                self._accounts.change(account, tally)
             aggregate = account.aggregate
-            is_late |= aggregate.sealed and aggregate.key.window.end <= self._now
+            if aggregate.sealed:
+                is_late |= aggregate.key.window.end <= self._now
         self._written.events.append(event)
         self._written.tenant_ids.append(tenant_id)
         for account, contribution, taken in draft.lines:

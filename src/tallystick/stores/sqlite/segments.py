@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, repeat, starmap, takewhile
 from typing import Final, NamedTuple, TypeVar
 
 import apsw
@@ -32,7 +32,9 @@ class Names(msgspec.Struct, frozen=True, array_like=True):
     """Who reported each event, under which key."""
 
     tenant_ids: list[int]
-    keys: list[str]
+    prefix: str
+    """What all keys begin with."""
+    rests: list[str]
     fingerprints: list[str] | None
     """Only where one is no hash of the usual form; else they are in a column of their own."""
 
@@ -63,7 +65,8 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     voids: dict[int, str]
     """By the event's place in the segment."""
     series: list[Series]
-    change_event: list[int]
+    changes: list[int]
+    """How many each event made; the other columns about changes are in the order of events."""
     change_series: list[int]
     change_value: list[int]
     change_member: list[int]
@@ -100,10 +103,20 @@ def segment_row(
     fingerprints = [event.fingerprint for event in events]
     hashes = _usual_bytes(fingerprints)
     keys = [event.key for event in events]
-    names = _packed(Names(tenant_ids, keys, fingerprints if hashes is None else None))
-    body = _packed(_body(events, min(occurred), lines, series))
-    parts = (names, hashes or b"", body)
+    prefix = _common_prefix(keys)
+    rests = [key[len(prefix) :] for key in keys]
+    names = Names(tenant_ids, prefix, rests, fingerprints if hashes is None else None)
+    packed_names = _packed(names, zlib.Z_HUFFMAN_ONLY)
+    body = _packed(_body(events, min(occurred), lines, series), zlib.Z_DEFAULT_STRATEGY)
+    parts = (packed_names, hashes or b"", body)
     return (first_id, len(events), min(occurred), max(occurred), checksum(*parts), *parts)
+
+
+def _common_prefix(keys: list[str]) -> str:
+    """What all begin with: where the first and the last of them agree, the others do too."""
+    first, last = min(keys), max(keys)
+    agree = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return first[: sum(1 for _ in agree)]
 
 
 def _usual_bytes(fingerprints: list[str]) -> bytes | None:
@@ -114,8 +127,10 @@ def _usual_bytes(fingerprints: list[str]) -> bytes | None:
     return bytes.fromhex(joined)
 
 
-def _packed(columns: Names | Body) -> bytes:
-    return zlib.compress(_ENCODER.encode(columns), COMPRESSION)
+def _packed(columns: Names | Body, strategy: int) -> bytes:
+    """Keys are random: looking for repetitions in them takes longer, and finds worse than none."""
+    packing = zlib.compressobj(COMPRESSION, strategy=strategy)
+    return packing.compress(_ENCODER.encode(columns)) + packing.flush()
 
 
 def checksum(*parts: bytes) -> int:
@@ -152,13 +167,20 @@ def _body(
         received=[received, *[event.received_at - received for event in events]],
         voids={n: event.voids for n, event in enumerate(events) if event.voids is not None},
         series=list(series.values()),
-        change_event=[line[0] for line in lines],
+        changes=_counts(len(events), lines),
         change_series=[place_of[line[1]] for line in lines],
         change_value=[texts[text_of(line[3].value)] for line in lines],
         change_member=[texts[line[3].member] for line in lines],
         differs={n: text for n, text in enumerate(differs) if text is not None},
         texts=list(texts),
     )
+
+
+def _counts(events: int, lines: Sequence[Line]) -> list[int]:
+    found = [0] * events
+    for line in lines:
+        found[line[0]] += 1
+    return found
 
 
 class Added(NamedTuple):
@@ -190,6 +212,11 @@ class Segment:
         return self.id + self.count - 1
 
     @cached_property
+    def keys(self) -> list[str]:
+        prefix = self.names.prefix
+        return [prefix + rest for rest in self.names.rests] if prefix else self.names.rests
+
+    @cached_property
     def names(self) -> Names:
         return self._unpacked(_NAMES, self.packed_names)
 
@@ -215,7 +242,7 @@ class Segment:
         else:
             start = place * FINGERPRINT_BYTES
             fingerprint = self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
-        return names.tenant_ids[place], names.keys[place], fingerprint
+        return names.tenant_ids[place], names.prefix + names.rests[place], fingerprint
 
     def instant(self, event_id: int) -> int:
         return self.occurred_from + self.body.occurred[event_id - self.id]
@@ -259,7 +286,7 @@ class Segment:
         position = [one.first_position for one in series]
         found: dict[int, list[Added]] = {one.aggregate_id: [] for one in series}
         columns = zip(
-            body.change_event,
+            chain.from_iterable(starmap(repeat, enumerate(body.changes))),
             body.change_series,
             body.change_value,
             body.change_member,
