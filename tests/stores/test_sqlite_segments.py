@@ -50,7 +50,10 @@ each_size = pytest.mark.parametrize("sizes", [STANDARD, COLLIDING, MERGING])
 
 
 def opened(folder: Path, sizes: Sizes = MERGING) -> SqliteStore:
-    return SqliteStore.open(folder / "tally.db", incarnation="here", sizes=sizes)
+    """Without syncs, which are others' tests and nearly all the time."""
+    store = SqliteStore.open(folder / "tally.db", incarnation="here", sizes=sizes)
+    store._writer._db.execute("PRAGMA synchronous = off")
+    return store
 
 
 def reported(drawn: random.Random, keys: int) -> Recording:
@@ -112,7 +115,7 @@ def undone(store: SqliteStore, batch: list[Recording]) -> None:
 
 
 @each_size
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_two_programs_on_one_file_and_undone_calls_end_as_in_the_reference(
     tmp_path: Path, sizes: Sizes, seed: int
 ):
@@ -120,7 +123,7 @@ def test_two_programs_on_one_file_and_undone_calls_end_as_in_the_reference(
     reference = MemoryStore()
     stores = [opened(tmp_path, sizes), opened(tmp_path, sizes)]
 
-    for _ in range(60):
+    for _ in range(40):
         batch = batch_of(drawn, keys=400)
         store = drawn.choice(stores)
         if drawn.random() < 0.2:

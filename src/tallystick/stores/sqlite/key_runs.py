@@ -1,8 +1,8 @@
 """Sorted runs: (hash of the key, event id) on pages of the file, and filters over them in memory.
 
 A page holds a checksum and three columns: the low bits of sorted hashes, the ids as distances from
-the run's first event, the high bits. Equal hashes never lie on two pages. This is the one place that needs numpy, and it is imported only
-when there is a run to read or to write.
+the run's first event, the high bits. Equal hashes never lie on two pages. This is the one place
+that needs numpy, and it is imported only when there is a run to read or to write.
 """
 
 import zlib
@@ -130,7 +130,7 @@ def ids_in_run(db: apsw.Connection, run: Run, key_hash: int) -> list[int]:
     row = db.execute(sql.SELECT_PAGE, (run.id, key_hash)).fetchone()
     if row is None:
         return []
-    hashes, ids = _unpacked(run, row[0])
+    hashes, ids = _unpacked(run, *row)
     first, last = hashes.searchsorted((key_hash, key_hash + 1))
     found: list[int] = ids[first:last].tolist()
     return found
@@ -152,19 +152,18 @@ def _pages(
 ) -> Iterator[tuple[int, Hashes, Ids]]:
     """(page, hashes, ids) of the pages that begin in the range."""
     for page_id, first_hash, body in db.execute(sql.SELECT_PAGES, (run.id, first, below)):
-        hashes, ids = _unpacked(run, body)
-        if hashes[0] != first_hash:
-            raise TornRun(run)
-        yield page_id, hashes, ids
+        yield page_id, *_unpacked(run, first_hash, body)
 
 
-def _unpacked(run: Run, body: bytes) -> tuple[Hashes, Ids]:
+def _unpacked(run: Run, first_hash: int, body: bytes) -> tuple[Hashes, Ids]:
     count, rest = divmod(len(body) - CHECKSUM_BYTES, BYTES_A_KEY)
     if rest or count < 1 or _checksum(run.id, body[CHECKSUM_BYTES:]) != body[:CHECKSUM_BYTES]:
         raise TornRun(run)
     low, distances = np.frombuffer(body, U4, 2 * count, CHECKSUM_BYTES).reshape(2, -1)
     high = np.frombuffer(body, U2, count, CHECKSUM_BYTES + 8 * count)
     hashes = high.astype(np.int64) << LOW_BITS | low
+    if hashes[0] != first_hash:
+        raise TornRun(run)  # a page of this run, in another's place
     return hashes, distances.astype(np.int64) + run.first_event_id
 
 

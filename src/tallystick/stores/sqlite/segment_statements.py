@@ -80,7 +80,7 @@ DELETE_RUN: Final = "DELETE FROM key_run WHERE id = ?"
 DELETE_MERGED_RUNS: Final = "DELETE FROM key_run WHERE into_id = ?"
 INSERT_PAGE: Final = "INSERT INTO key_page (run_id, first_hash, body) VALUES (?, ?, ?)"
 SELECT_PAGE: Final = """
-    SELECT body FROM key_page WHERE run_id = ? AND first_hash <= ?
+    SELECT first_hash, body FROM key_page WHERE run_id = ? AND first_hash <= ?
     ORDER BY first_hash DESC LIMIT 1
 """
 SELECT_PAGES: Final = """

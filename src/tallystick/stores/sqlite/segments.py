@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, repeat, starmap, takewhile
+from itertools import chain, repeat, starmap
 from typing import Final, NamedTuple, TypeVar
 
 import apsw
@@ -18,12 +18,12 @@ import msgspec
 from tallystick.domain.aggregate import Contribution
 from tallystick.domain.event import Event
 from tallystick.stores.sqlite.accounts import Account
+from tallystick.stores.sqlite.packing import common_prefix, hex_bytes, uuid_bytes, uuid_texts
 from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.rows import differences, quantity_of, text_of
 
 COMPRESSION: Final = 1
 FINGERPRINT_BYTES: Final = 16
-_HEX: Final = frozenset("0123456789abcdef")
 
 T = TypeVar("T")
 
@@ -34,7 +34,8 @@ class Names(msgspec.Struct, frozen=True, array_like=True):
     tenant_ids: list[int]
     prefix: str
     """What all keys begin with."""
-    rests: list[str]
+    rests: list[str] | bytes
+    """What follows; the bytes of UUIDs, where that is all that follows."""
     fingerprints: list[str] | None
     """Only where one is no hash of the usual form; else they are in a column of their own."""
 
@@ -69,6 +70,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     """How many each event made; the other columns about changes are in the order of events."""
     change_series: list[int]
     change_value: list[int]
+    """0 is the quantity of its event; any other is a place in `texts`, plus one."""
     change_member: list[int]
     differs: dict[int, str]
     """By the change's place."""
@@ -101,30 +103,17 @@ def segment_row(
     """What `INSERT INTO segment` takes."""
     occurred = [event.occurred_at for event in events]
     fingerprints = [event.fingerprint for event in events]
-    hashes = _usual_bytes(fingerprints)
+    hashes = hex_bytes(fingerprints, FINGERPRINT_BYTES)
     keys = [event.key for event in events]
-    prefix = _common_prefix(keys)
+    prefix = common_prefix(keys)
     rests = [key[len(prefix) :] for key in keys]
-    names = Names(tenant_ids, prefix, rests, fingerprints if hashes is None else None)
+    names = Names(
+        tenant_ids, prefix, uuid_bytes(rests) or rests, fingerprints if hashes is None else None
+    )
     packed_names = _packed(names, zlib.Z_HUFFMAN_ONLY)
     body = _packed(_body(events, min(occurred), lines, series), zlib.Z_DEFAULT_STRATEGY)
     parts = (packed_names, hashes or b"", body)
     return (first_id, len(events), min(occurred), max(occurred), checksum(*parts), *parts)
-
-
-def _common_prefix(keys: list[str]) -> str:
-    """What all begin with: where the first and the last of them agree, the others do too."""
-    first, last = min(keys), max(keys)
-    agree = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
-    return first[: sum(1 for _ in agree)]
-
-
-def _usual_bytes(fingerprints: list[str]) -> bytes | None:
-    """The bytes that the fingerprints are the hex digits of, where each is of the usual form."""
-    joined = "".join(fingerprints)
-    if set(map(len, fingerprints)) != {2 * FINGERPRINT_BYTES} or not _HEX.issuperset(joined):
-        return None
-    return bytes.fromhex(joined)
 
 
 def _packed(columns: Names | Body, strategy: int) -> bytes:
@@ -158,10 +147,12 @@ def _body(
     texts = _Texts()
     place_of = {account: place for place, account in enumerate(series)}
     received = events[0].received_at
+    quantities = [texts[text_of(event.quantity)] for event in events]
+    values = [texts[text_of(line[3].value)] for line in lines]
     differs = [differences(line[3], line[1].aggregate) for line in lines]
     return Body(
         codes=[texts[event.code] for event in events],
-        quantities=[texts[text_of(event.quantity)] for event in events],
+        quantities=quantities,
         properties=[texts[event.properties] for event in events],
         occurred=[event.occurred_at - since for event in events],
         received=[received, *[event.received_at - received for event in events]],
@@ -169,7 +160,10 @@ def _body(
         series=list(series.values()),
         changes=_counts(len(events), lines),
         change_series=[place_of[line[1]] for line in lines],
-        change_value=[texts[text_of(line[3].value)] for line in lines],
+        change_value=[
+            0 if value == quantities[line[0]] else value + 1
+            for line, value in zip(lines, values, strict=True)
+        ],
         change_member=[texts[line[3].member] for line in lines],
         differs={n: text for n, text in enumerate(differs) if text is not None},
         texts=list(texts),
@@ -213,8 +207,10 @@ class Segment:
 
     @cached_property
     def keys(self) -> list[str]:
-        prefix = self.names.prefix
-        return [prefix + rest for rest in self.names.rests] if prefix else self.names.rests
+        prefix, rests = self.names.prefix, self.names.rests
+        if isinstance(rests, bytes):
+            rests = uuid_texts(rests)
+        return [prefix + rest for rest in rests] if prefix else rests
 
     @cached_property
     def names(self) -> Names:
@@ -242,7 +238,7 @@ class Segment:
         else:
             start = place * FINGERPRINT_BYTES
             fingerprint = self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
-        return names.tenant_ids[place], names.prefix + names.rests[place], fingerprint
+        return names.tenant_ids[place], self.keys[place], fingerprint
 
     def instant(self, event_id: int) -> int:
         return self.occurred_from + self.body.occurred[event_id - self.id]
@@ -294,11 +290,18 @@ class Segment:
         )
         for n, (event, one, value, member) in enumerate(columns):
             aggregate_id = series[one].aggregate_id
-            differs = body.differs.get(n)
-            added = Added(
-                n, event, aggregate_id, position[one], texts[value], texts[member], differs
+            text = texts[value - 1 if value else body.quantities[event]]
+            found[aggregate_id].append(
+                Added(
+                    n,
+                    event,
+                    aggregate_id,
+                    position[one],
+                    text,
+                    texts[member],
+                    body.differs.get(n),
+                )
             )
-            found[aggregate_id].append(added)
             position[one] += 1
         return found
 
