@@ -8,6 +8,7 @@ that needs numpy, and it is imported only when there is a run to read or to writ
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, NamedTuple
 
 import apsw
@@ -28,7 +29,7 @@ LOW_BITS: Final = 32
 U4: Final = np.dtype("<u4")
 U2: Final = np.dtype("<u2")
 WORD_BITS: Final = 64
-FILTER_BITS: Final = 10
+FILTER_BITS: Final = 16
 """Bits of a filter for each key at least, and twice as many at most."""
 
 Hashes = NDArray[np.int64]
@@ -179,7 +180,7 @@ def write_run(
     db: apsw.Connection, first_event_id: int, last_event_id: int, keys: Sequence[tuple[int, int]]
 ) -> Run:
     """A run of level 1 with these (hash, event id)."""
-    columns = np.array(keys, np.int64).reshape(-1, 2)
+    columns = np.fromiter(chain.from_iterable(keys), np.int64, 2 * len(keys)).reshape(-1, 2)
     hashes, ids = _sorted(columns[:, 0], columns[:, 1])
     row = (1, first_event_id, last_event_id, len(keys), len(keys), 0, TOP)
     (run_id,) = row_of(db, sql.INSERT_RUN, row)

@@ -22,7 +22,7 @@ class Sizes:
     segment_max: int = 4_096
     signpost_every: int = 1_024
     accounts_max: int = 16_384
-    recent_max: int = 131_072
+    recent_max: int = 65_536
     fan_in: int = 6
     slice_keys: int = 16_384
     filters_max: int = 256 * 1024 * 1024
