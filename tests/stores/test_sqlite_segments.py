@@ -204,6 +204,18 @@ def test_changes_are_read_from_any_position_to_any_other(tmp_path: Path, sizes: 
     store.close()
 
 
+def test_what_a_void_took_out_of_a_segment_stays_out_of_later_refolds(tmp_path: Path):
+    store, peak = opened(tmp_path), meter("peak", Aggregation.MAX)
+    store.events.record([recording(event(f"e{n}", n), peak) for n in range(50)], NOON)
+
+    for number in (49, 48, 47):
+        store.events.record([recording(event(f"v{number}", voids=f"e{number}"))], NOON)
+
+    (aggregate,) = store.events.aggregates().elements
+    assert aggregate.value == 46
+    store.close()
+
+
 # ── The index ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -235,6 +247,23 @@ def assert_knows_all(store: SqliteStore) -> None:
 
 
 CHANGED = "hex(substr(body, 1, 8)) || hex(zeroblob(20)) || hex(substr(body, 29))"
+
+
+def test_calls_that_share_a_transaction_see_what_a_merge_in_it_moved(tmp_path: Path):
+    store = grown(tmp_path)
+
+    def part(db: apsw.Connection) -> list[Receipt]:
+        record, transaction = store.events._recorder.record, store._writer.begun
+        for first in range(400, 600, 20):
+            record(db, several(first, first + 20), NOON, transaction)
+        again = record(db, several(0, 600), NOON, transaction)
+        return [recorded.receipt for recorded in again]
+
+    assert set(store._writer.write(part)) == {Receipt.DUPLICATE}
+    assert set(receipts(store, several(0, 600))) == {Receipt.DUPLICATE}
+    store.close()
+
+
 DAMAGES = (
     f"UPDATE key_page SET body = unhex({CHANGED})",  # noqa: S608
     "UPDATE key_page SET body = substr(body, 1, length(body) - 12)",
