@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
-import numpy as np
 import pytest
 
 from tallystick.domain.errors import StoreUnavailable
@@ -18,7 +17,7 @@ from tallystick.domain.window import Window
 from tallystick.ports import Recording, Store
 from tallystick.stores.memory import MemoryStore
 from tallystick.stores.sqlite import SqliteStore
-from tallystick.stores.sqlite.key_runs import Filter, runs_of
+from tallystick.stores.sqlite.key_runs import runs_of
 from tallystick.stores.sqlite.sizes import STANDARD, Sizes
 from tallystick.testing.factories import NOON, TEN, event, meter, recording
 
@@ -330,18 +329,6 @@ def test_filters_stay_within_their_memory_and_forget_nothing(tmp_path: Path):
     assert 0 < sum(one.size for one in filters) <= 8 * max(4, len(filters))
     assert set(receipts(store, several(0, 2_000))) == {Receipt.DUPLICATE}
     store.close()
-
-
-def test_a_filter_that_was_halved_holds_what_it_held():
-    hashes = np.sort(np.random.default_rng(1).integers(0, 2**48, 10_000))
-    others = np.random.default_rng(2).integers(0, 2**48, 10_000)
-    found = Filter(10_000)
-    found.add(hashes)
-
-    assert len(found.possible(others)) < 400
-    for _ in range(4):
-        assert len(found.possible(hashes)) == 10_000
-        assert found.halve()
 
 
 def test_a_merge_that_is_cut_short_goes_on_in_the_next_program(tmp_path: Path):
