@@ -22,7 +22,7 @@ from tallystick.entrypoints.logs import CONTEXT, log_at_once, note
 from tallystick.stages.ingesting import Intake, intake_of
 
 T = TypeVar("T")
-Event = Mapping[str, Any]
+Payload = Mapping[str, Any]
 Answer = dict[str, object]
 
 TURN_SECONDS: Final = 100
@@ -51,12 +51,12 @@ class ColdStart:
     def intake(self) -> Intake:
         return intake_of(self.store, auto_onboard=self.settings.auto_onboard)
 
-    def app(self, event: Event) -> App:
+    def app(self, event: Payload) -> App:
         """The application by this machine's clock, or at the instant that the event names. It
         cannot reach the provider."""
         return self._at(event, self._app)
 
-    def with_provider(self, event: Event, work: Callable[[App], T]) -> T:
+    def with_provider(self, event: Payload, work: Callable[[App], T]) -> T:
         """What the work answers. The provider's key is read once; where the provider refuses it
         and it was changed since, the work is done once more with the new one.
 
@@ -73,7 +73,7 @@ class ColdStart:
         note(logging.WARNING, "the provider refuses our key, and another is there")
         return self._done(work, self._at(event, fresh))
 
-    def _at(self, event: Event, app: App) -> App:
+    def _at(self, event: Payload, app: App) -> App:
         at = event.get("at")
         return app if at is None else replace(app, clock=clock_at(_instant(at)))
 
