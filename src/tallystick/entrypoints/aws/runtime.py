@@ -78,7 +78,7 @@ class ColdStart:
         return app if at is None else replace(app, clock=clock_at(_instant(at)))
 
     def _with_key(self) -> App:
-        if self.settings.stripe_api_key is None:
+        if not self._app.has_provider:
             raise PublisherMisconfigured("TALLYSTICK_STRIPE_API_KEY names no key, and no secret")
         return replace(self._app, settings=with_secret(self.settings))
 
@@ -88,14 +88,10 @@ class ColdStart:
             _make_publisher(app)
             return work(app)
         except PublisherMisconfigured as error:
-            raise PublisherMisconfigured(f"{self._place}: {error}") from error
-
-    @property
-    def _place(self) -> str:
-        """Where the key lies."""
-        key = self.settings.stripe_api_key
-        is_named = key is not None and key.reveal().startswith(ARN)
-        return f"the secret {key.reveal()}" if key and is_named else "TALLYSTICK_STRIPE_API_KEY"
+            key = self.settings.stripe_api_key
+            if key is None or not key.reveal().startswith(ARN):
+                raise
+            raise PublisherMisconfigured(f"the secret {key.reveal()}: {error}") from error
 
     def count(self, **counts: int) -> None:
         """Tell CloudWatch of these, as numbers of the stack."""
