@@ -16,7 +16,6 @@ from tests.aws.stack.emulator import Emulator, environment_of
 
 SAM = Path("build/aws-tools/bin/sam").absolute()
 RUNTIME_CLIENT = Path("build/aws-runtime/bin/python").absolute()
-BUILT = Path("build/sam")
 BUILT_FUNCTION = "IngestFunction"
 BUCKET, CODE = "code", "functions.zip"
 STORED = f"s3://{BUCKET}/{CODE}"
@@ -33,15 +32,16 @@ class NotBuilt(Exception):
     """A tool of AWS's failed; what it said."""
 
 
-def build() -> Path:
-    """Package the functions as a user would, for this machine's Python; the template to deploy."""
+def build(folder: Path) -> Path:
+    """Package the functions as a user would, for this machine's Python, into a folder of the run's
+    own; the template to deploy."""
     pip_lives = Path(sys.executable).resolve().parent
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     path = f"{pip_lives}{os.pathsep}{environment.get('PATH', '')}"
     dummies = environment_of("http://127.0.0.1:9") | {"PATH": path, "HOME": str(Path.home())}
-    asked = ["--build-dir", BUILT, "--parameter-overrides", *COMPUTER]
+    asked = ["--build-dir", folder, "--parameter-overrides", *COMPUTER]
     run([SAM, "build", BUILT_FUNCTION, *asked], environment | dummies)
-    return localized(BUILT)
+    return localized(folder)
 
 
 def localized(built: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tallystick.bootstrap import open_store
 from tallystick.domain.instant import format_instant
+from tallystick.entrypoints.cli import main
 from tallystick.ports import Store
 from tests.aws.stack.emulator import REGION, Emulator
 
@@ -102,14 +103,6 @@ class Deployed:
         changed = attributes | {"RedrivePolicy": json.dumps(policy)}
         client.set_queue_attributes(QueueUrl=url, Attributes=changed)
 
-    def redrive(self, source: str, target: str) -> None:
-        """Move what lies in a dead-letter queue back."""
-        client = self.emulator.client("sqs")
-        url = self.outputs[f"{source}QueueUrl"]
-        for message in client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]:
-            self.send(target, message["Body"])
-            client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-
     @contextmanager
     def without_table(self, role: str) -> Iterator[None]:
         """As long as this lasts, the role may not touch the table."""
@@ -178,6 +171,10 @@ class Deployed:
         told = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, told
         return dict(told)
+
+    def command(self, *words: str) -> int:
+        """The status of a command of `tallystick` on the stack's store."""
+        return main([*words, "--store", self.store_url])
 
     # ---------------------------------------------------------------------------- settings
 
