@@ -7,6 +7,7 @@ source; and one number that the emulator would read as a text stands there as a 
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -21,9 +22,7 @@ BUCKET, CODE = "code", "functions.zip"
 STORED = f"s3://{BUCKET}/{CODE}"
 INGEST_CONCURRENCY = "MaximumConcurrency:\n                Ref: IngestConcurrency"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[
-    os.uname().machine
-]
+ARCHITECTURE = "arm64" if platform.machine().lower() in {"aarch64", "arm64"} else "x86_64"
 COMPUTER = (f"Runtime={PYTHON}", f"Architecture={ARCHITECTURE}")
 QUIET = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_CHECK_AWSCDK": "0"}
 
