@@ -1,6 +1,7 @@
 """A DynamoDB to test against: AWS's own, as a Java program on this machine.
 
-`make test-aws` fetches it. TALLYSTICK_TEST_DYNAMODB names another that runs already.
+`make test-aws` fetches it. TALLYSTICK_TEST_DYNAMODB names another: 'ministack', which is started,
+or the URL of one that runs already.
 """
 
 import os
@@ -15,6 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from tests.aws.stack import emulator
 from tests.ports import free_port
 
 EMULATOR = Path("build/dynamodb-local")
@@ -35,8 +37,13 @@ def client_of(endpoint: str) -> Any:
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     given = os.environ.get("TALLYSTICK_TEST_DYNAMODB")
+    if given == "ministack":
+        started = emulator.start(tmp_path_factory.mktemp("ministack"))
+        yield started.endpoint
+        started.stop()
+        return
     if given:
         yield given
         return
