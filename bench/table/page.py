@@ -28,6 +28,7 @@ PostgreSQL. Run it yourself:
 ```sh
 make bench              # about ten minutes
 make bench FORM=full    # a hundred million keys, 100,000 tenants: hours
+python -m bench --help  # a part of it, or other sizes
 ```
 
 This page and its picture are written by `python -m bench.table.page` from the results in
