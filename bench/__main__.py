@@ -192,7 +192,7 @@ class Run:
         def on_phase(phase: str) -> None:
             spent.mark(phase)
             if phase == "measured":
-                begun.append(profile.record(server.pid, self.form.seconds))
+                begun.append(profile.record(server.pid, self.form.seconds, self.folder / "stacks"))
 
         plan = Plan(port=server.port, connections=row.connections, seconds=self.form.seconds + 1)
         times, _ = closed_loop(
