@@ -57,6 +57,7 @@ def deployed(request, template, aws, stripe) -> Deployed:
     settings = {"EventBusName": f"bus-{name}", "DeletionProtection": "false"}
     building.deploy(template, aws, name, StripeApiBase=stripe[1], **settings)
     found = Deployed(emulator=aws, stack=name)
+    found.hold_schedules()
     if getattr(request.module, "HAS_KEY", True):
         found.set_key(KEY)
     return found

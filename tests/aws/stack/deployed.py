@@ -19,6 +19,7 @@ from tests.aws.stack.emulator import REGION, Emulator
 PUT_AT_ONCE = 10
 """So many entries PutEvents takes."""
 
+SCHEDULES = ("HourlySchedule", "EarlySchedule", "DailySchedule")
 PATIENCE_SECONDS = 900
 LOOK_EVERY_SECONDS = 0.2
 
@@ -177,6 +178,15 @@ class Deployed:
         return main([*words, "--store", self.store_url])
 
     # ---------------------------------------------------------------------------- settings
+
+    def hold_schedules(self) -> None:
+        """Let nothing start by itself: the emulator's schedules run by this machine's clock, and a
+        test's passes by the clock of the test."""
+        client = self.emulator.client("scheduler")
+        for schedule in SCHEDULES:
+            found = client.get_schedule(Name=self.physical[schedule])
+            kept = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+            client.update_schedule(**{name: found[name] for name in kept}, State="DISABLED")
 
     def set_key(self, text: str) -> None:
         """Put Stripe's key where the stack looks for it."""
