@@ -2,7 +2,7 @@
 them first. What is decided on such a reading must not be done."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -15,11 +15,12 @@ from tallystick.stores.dynamodb.layout import (
     PARTITION,
     SORT,
     Place,
-    balance_place,
     last_place,
+    ledger_partition,
     line_place,
 )
-from tallystick.testing.contract.steps import count, next_of, slot_of
+from tallystick.testing.contract.steps import count, next_of, report, seal, slot_of
+from tallystick.testing.factories import ELEVEN, NEXT_HOUR, aggregate_key, event
 from tests.aws.conftest import client_of
 
 pytestmark = pytest.mark.aws
@@ -32,12 +33,27 @@ class Torn:
         self._client = client
         self.unseen: set[Place] = set()
         self.readings = 0
+        self.after_a_read: Callable[[], object] | None = None
+        """What somebody else does after the next reading of the ledger's."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def batch_get_item(self, **asked: object) -> Any:
+    def get_item(self, **asked: Any) -> Any:
+        answer = self._client.get_item(**asked)
+        self._meanwhile(asked["Key"])
+        return answer
+
+    def _meanwhile(self, key: dict[str, Any]) -> None:
+        ledger = ledger_partition("acme", "requests")
+        if self.after_a_read and key[PARTITION]["S"] == ledger:
+            act, self.after_a_read = self.after_a_read, None
+            act()
+
+    def batch_get_item(self, **asked: Any) -> Any:
         answer = self._client.batch_get_item(**asked)
+        for wanted in asked["RequestItems"].values():
+            self._meanwhile(wanted["Keys"][0])
         if self.readings > 0:
             self.readings -= 1
             for table, items in answer["Responses"].items():
@@ -91,18 +107,18 @@ def test_an_aggregate_is_not_sealed_twice_where_its_last_entry_shows_after_the_h
     assert slot_of(store).total == 5
 
 
-def test_a_balance_is_that_of_the_last_entry_where_it_shows_after_it(
+def test_what_is_computed_from_sums_of_which_some_are_newer_is_refused(
     store: DynamoStore, client: Torn
 ):
-    count(store, "e1", 5)
-    (entry,) = entries = next_of(store)
-    assert store.ledger.append([entries]) == (Appended.APPENDED,)
-    book = store.ledger.book(entry.key, [entry.period])
+    report(store, event("e1", 5), event("e2", 2, occurred_at=ELEVEN))
+    later = aggregate_key(window=NEXT_HOUR)
 
-    client.unseen, client.readings = {balance_place(entry.key, entry.period)}, 1
+    client.after_a_read = lambda: seal(store, later)
+    torn = next_of(store)
 
-    assert store.ledger.book(entry.key, [entry.period]) == book
-    assert book.balances[entry.period].billed == 5
+    assert len(store.ledger.entries().elements) == 1, "another key of the series came between"
+    assert store.ledger.append([torn]) == (Appended.STALE,)
+    assert seal(store)[0].billed == 7
 
 
 def test_a_line_that_is_not_shown_yet_is_waited_for_and_one_that_is_lost_is_said(

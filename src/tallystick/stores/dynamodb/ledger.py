@@ -70,9 +70,12 @@ class DynamoLedger:
         return due_page(self._table, wanted, aggregate_of, before=until, cursor=cursor, limit=limit)
 
     def book(self, key: AggregateKey, periods: Sequence[Window]) -> Book:
-        head, last = head_place(key.tenant, key.meter), last_place(key)
+        # The head before the rest: several items are not read at one instant, and what is computed
+        # from sums that are newer than their head is refused, not what is from older ones.
+        head = _head(self._table.get(head_place(key.tenant, key.meter)))
+        last = last_place(key)
         places = {period: balance_place(key, period) for period in periods}
-        found = self._table.get_all([head, last, *places.values()])
+        found = self._table.get_all([last, *places.values()])
         entry = None
         if last in found:
             entry = self._entry(line_place(key.tenant, key.meter, int(found[last]["line"])))
@@ -80,10 +83,7 @@ class DynamoLedger:
             period: unpacked(found[place]["balance"], Balance) if place in found else Balance()
             for period, place in places.items()
         }
-        if entry is not None and entry.period in balances:
-            # It says the same, and never later than the head: items are not read at one instant.
-            balances[entry.period] = Balance(entry.billed, entry.allocated)
-        return Book(head=_head(found.get(head)), last=entry, balances=balances)
+        return Book(head=head, last=entry, balances=balances)
 
     def holdings(self, key: AggregateKey, period: Window) -> tuple[Holding, ...]:
         partition = ledger_partition(key.tenant, key.meter)
