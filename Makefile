@@ -42,7 +42,8 @@ test: $(VENV)/.dev ## run the tests (those marked slow, kill or browser excepted
 
 test-aws: $(VENV)/.demo $(VENV)/.dev build/dynamodb-local $(AWS_TOOLS) ## hold the DynamoDB store, and the stack in an emulator, to their promises (needs java and npm)
 	@$(BIN)/python -m pytest -n 2 -m aws --ignore tests/aws/stack tests/aws
-	@TALLYSTICK_TEST_DYNAMODB=ministack $(BIN)/python -m pytest -n 2 -m aws tests/aws/test_contract.py
+	@TALLYSTICK_TEST_DYNAMODB=ministack $(BIN)/python -m pytest -n 2 -m aws tests/aws/test_contract.py \
+		tests/aws/test_simulation.py tests/aws/test_kills.py
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m aws tests/aws/stack
 
 build/dynamodb-local: scripts/dynamodb_local.py
