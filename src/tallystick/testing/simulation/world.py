@@ -323,18 +323,19 @@ class World:
         return partial(
             work,
             FaultyStore(self._witnessed(worker), worker),
-            faulty_publisher(FakePublisher(self.provider, clock), worker, self._on_send()),
+            faulty_publisher(FakePublisher(self.provider, clock), worker, self._on_send(clock)),
             clock,
             self.limits,
         )
 
-    def _on_send(self) -> Callable[[Publication], None]:
+    def _on_send(self, clock: Clock) -> Callable[[Publication], None]:
         """What is looked at right before each attempt of a turn that begins now."""
         begun = dict(self.orders.standing)
 
         def sent(publication: Publication) -> None:
-            self.witness.sent(publication)
-            self.orders.check_sent(publication, begun, self.store)
+            if clock.now() <= publication.deadline:  # else nothing leaves
+                self.witness.sent(publication)
+                self.orders.check_sent(publication, begun, self.store)
 
         return sent
 
