@@ -5,17 +5,20 @@ or the URL of one that runs already.
 """
 
 import os
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
 from botocore.config import Config
 
+from tallystick.stores.dynamodb import DynamoStore
 from tests.aws.stack import emulator
 from tests.ports import free_port
 
@@ -34,6 +37,14 @@ def client_of(endpoint: str) -> Any:
         aws_secret_access_key="test",  # noqa: S106  # an emulator takes any
         config=Config(retries={"mode": "standard", "max_attempts": 4}, max_pool_connections=32),
     )
+
+
+def store_through(sound: Any, client: Any) -> DynamoStore:
+    """A store in a table of its own, made by a client that is sound and used through another."""
+    name = f"tally-{uuid4().hex}"
+    DynamoStore.create_table(sound, name)
+    writer, chance = uuid4().hex, random.SystemRandom().random
+    return DynamoStore.open(client, name, incarnation="here", writer=writer, chance=chance)
 
 
 @pytest.fixture(scope="session")

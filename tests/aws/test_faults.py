@@ -1,11 +1,9 @@
 """What DynamoDB does on a bad day: it throttles, loses answers, and refuses for good."""
 
 import json
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -29,7 +27,7 @@ from tallystick.testing.factories import (
     override,
     place,
 )
-from tests.aws.conftest import client_of
+from tests.aws.conftest import client_of, store_through
 
 pytestmark = pytest.mark.aws
 
@@ -78,11 +76,7 @@ def client(endpoint: str) -> Unsteady:
 
 @pytest.fixture
 def store(client: Unsteady, endpoint: str) -> Iterator[DynamoStore]:
-    name = f"tally-{uuid4().hex}"
-    DynamoStore.create_table(client_of(endpoint), name)
-    made = DynamoStore.open(
-        client, name, incarnation="here", writer=uuid4().hex, chance=random.SystemRandom().random
-    )
+    made = store_through(client_of(endpoint), client)
     yield made
     made.close()
 

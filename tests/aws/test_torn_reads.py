@@ -1,10 +1,8 @@
 """Several items are not read at one instant: a transaction of somebody else may show in some of
 them first. What is decided on such a reading must not be done."""
 
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -21,7 +19,7 @@ from tallystick.stores.dynamodb.layout import (
 )
 from tallystick.testing.contract.steps import count, next_of, report, seal, slot_of
 from tallystick.testing.factories import ELEVEN, NEXT_HOUR, aggregate_key, event
-from tests.aws.conftest import client_of
+from tests.aws.conftest import client_of, store_through
 
 pytestmark = pytest.mark.aws
 
@@ -71,11 +69,7 @@ def client(endpoint: str) -> Torn:
 
 @pytest.fixture
 def store(client: Torn, endpoint: str) -> Iterator[DynamoStore]:
-    name = f"tally-{uuid4().hex}"
-    DynamoStore.create_table(client_of(endpoint), name)
-    made = DynamoStore.open(
-        client, name, incarnation="here", writer=uuid4().hex, chance=random.SystemRandom().random
-    )
+    made = store_through(client_of(endpoint), client)
     yield made
     made.close()
 

@@ -14,7 +14,6 @@ from tallystick.publishers.stripe.setup import MeterKind
 from tallystick.stores.dynamodb import DynamoStore
 from tests.aws.conftest import client_of
 from tests.aws.handlers.calls import batch, failed, onboarding, usage
-from tests.aws.handlers.test_faults import table  # noqa: F401  # a fixture
 from tests.aws.test_faults import Unsteady, refusal
 from tests.cli.billing import BEGIN, seconds
 
@@ -25,7 +24,7 @@ EVENING = "2026-09-01T20:10:00Z"
 
 
 @pytest.fixture
-def client(table: str, endpoint: str, shop, call) -> Unsteady:  # noqa: F811
+def client(table: str, endpoint: str, shop, call) -> Unsteady:
     store = cold_start().store
     assert isinstance(store, DynamoStore)
     unsteady = Unsteady(client_of(endpoint))
