@@ -40,9 +40,11 @@ serve: $(VENV)/.runtime ## take usage over HTTP on this machine, into a store in
 test: $(VENV)/.dev ## run the tests (those marked slow, kill or browser excepted)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not aws and not browser and not slow and not kill" $(TESTS)
 
-test-aws: $(VENV)/.demo $(VENV)/.dev build/dynamodb-local $(AWS_TOOLS) ## hold the DynamoDB store to its promises, deploy the stack into an emulator, bill a week (needs java and npm)
+test-aws: $(VENV)/.demo $(VENV)/.dev build/dynamodb-local $(AWS_TOOLS) ## hold the DynamoDB store, and the stack in an emulator, to their promises (needs java and npm)
 	@$(BIN)/python -m pytest -n 2 -m aws --ignore tests/aws/stack tests/aws
-	@$(BIN)/python -m pytest -m aws tests/aws/stack
+	@TALLYSTICK_TEST_DYNAMODB=ministack $(BIN)/python -m pytest -n 2 -m aws tests/aws/test_contract.py \
+		tests/aws/test_simulation.py tests/aws/test_kills.py
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m aws tests/aws/stack
 
 build/dynamodb-local: scripts/dynamodb_local.py
 	@echo "Fetching DynamoDB Local, by hash."

@@ -18,11 +18,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from bench import hourly_run
 from bench.rival.cluster import Rival, what_is_missing
@@ -38,6 +38,8 @@ from bench.table.raw import measure_raw
 from bench.table.serving import Tallystick
 from bench.table.tables import printed
 from bench.table.usage import FILLED, Usage
+
+AnyServer = TypeVar("AnyServer", Tallystick, Rival)
 
 PARTS: Final = ("raw", "ours", "rival", "hourly")
 PLAIN: Final = (
@@ -116,12 +118,18 @@ class Run:
     # ── Ours ──────────────────────────────────────────────────────────────────────────────────────
 
     def ours(self) -> None:
+        self.result["ours"] = []
         say("Tallystick, empty")
-        server = self._server("empty")
-        server.start()
-        self.result["ours"] = [{"keys": 0, "rows": self.rows(Books(server, self.usage), PLAIN)}]
-        self._end(server)
-        server = self._server("filled")
+        with self._running(Tallystick(self.folder / "empty", self.form.port + 1)) as server:
+            server.set_up()
+            server.start()
+            rows = self.rows(Books(server, self.usage), PLAIN)
+            self.result["ours"].append({"keys": 0, "rows": rows})
+        with self._running(Tallystick(self.folder / "filled", self.form.port + 1)) as server:
+            server.set_up()
+            self._at_sizes(server)
+
+    def _at_sizes(self, server: Tallystick) -> None:
         books = Books(server, self.usage)
         for keys, share in ((self.form.keys // 10, FIRST_SHARE), (self.form.keys, 1 - FIRST_SHARE)):
             seconds = share * self.form.fill_seconds
@@ -129,7 +137,6 @@ class Run:
             filled = fill(books, server, keys, seconds)
             is_last = keys == self.form.keys
             self.result["ours"].append(self._at_size(books, server, filled, is_last=is_last))
-        self._end(server)
 
     def _at_size(
         self, books: Books, server: Tallystick, filled: Filled, *, is_last: bool
@@ -185,7 +192,7 @@ class Run:
         def on_phase(phase: str) -> None:
             spent.mark(phase)
             if phase == "measured":
-                begun.append(profile.record(server.pid, self.form.seconds))
+                begun.append(profile.record(server.pid, self.form.seconds, self.folder / "stacks"))
 
         plan = Plan(port=server.port, connections=row.connections, seconds=self.form.seconds + 1)
         times, _ = closed_loop(
@@ -203,8 +210,7 @@ class Run:
             return
         ours = int(at_gate_size(self.result).get("keys", self.form.keys))
         keys = min(ours, RIVAL_KEYS_MAX)
-        server = Rival(self.folder / "rival", self.form.port + 2)
-        try:
+        with self._running(Rival(self.folder / "rival", self.form.port + 2)) as server:
             server.set_up()
             say(f"the rival, {server.cluster.version}: storing {keys:,} keys")
             server.fill(self.usage, range(keys))
@@ -219,8 +225,6 @@ class Run:
             }
             found["latency"] = self._latencies(books, found)
             self.result["rival"] = found
-        finally:
-            self._end(server)
 
     def hourly(self) -> None:
         say(f"an hourly run of {self.form.tenants:,} tenants")
@@ -231,14 +235,14 @@ class Run:
         )
         shutil.rmtree(folder)
 
-    def _server(self, name: str) -> Tallystick:
-        server = Tallystick(self.folder / name, self.form.port + 1)
-        server.set_up()
-        return server
-
-    def _end(self, server: Tallystick | Rival) -> None:
-        server.stop()
-        shutil.rmtree(server.folder)
+    @contextmanager
+    def _running(self, server: AnyServer) -> Iterator[AnyServer]:
+        """The server, which is stopped at the end however that comes; its folder goes with it."""
+        try:
+            yield server
+        finally:
+            server.stop()
+            shutil.rmtree(server.folder, ignore_errors=True)
 
 
 def run(form: Form, folder: Path, result: Result) -> None:

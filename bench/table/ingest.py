@@ -3,6 +3,7 @@ proof that what it acknowledged is what it counts."""
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -126,18 +127,30 @@ class Spent:
         return (server_ended - server_began) / took, (own_ended - own_began) / took
 
 
-def measure(
-    books: Books, row: Row, seconds: float, *, warm: float = WARM_SECONDS
-) -> dict[str, object]:
+def measure(books: Books, row: Row, seconds: float) -> dict[str, object]:
     """One row: load, a kill in the middle of it, and the proof."""
-    server, spent = books.server, Spent(books.server)
+    spent = Spent(books.server)
+    times, proof = proven(books, row, seconds, warm=WARM_SECONDS, on_phase=spent.mark)
+    ready = books.server.ready_seconds[-1]
+    return figures(row, times, spent) | {"ready_seconds": round(ready, 3), "proof": proof}
+
+
+def proven(
+    books: Books,
+    row: Row,
+    seconds: float,
+    *,
+    warm: float = 0,
+    on_phase: Callable[[str], None] = lambda _: None,
+) -> tuple[Times, dict[str, int]]:
+    """Load until a kill, a start, and the proof; Refused where it fails."""
+    server = books.server
     plan = Plan(port=server.port, connections=row.connections, seconds=seconds, warm=warm)
     times, left = closed_loop(
-        plan, lambda: books.make(row), server.check, server.kill, on_phase=spent.mark
+        plan, lambda: books.make(row), server.check, server.kill, on_phase=on_phase
     )
-    ready = server.start()
-    proof = prove(books, left)
-    return figures(row, times, spent) | {"ready_seconds": round(ready, 3), "proof": proof}
+    server.start()
+    return times, prove(books, left)
 
 
 def prove(books: Books, left: Left) -> dict[str, int]:

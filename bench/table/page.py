@@ -28,6 +28,7 @@ PostgreSQL. Run it yourself:
 ```sh
 make bench              # about ten minutes
 make bench FORM=full    # a hundred million keys, 100,000 tenants: hours
+python -m bench --help  # a part of it, or other sizes
 ```
 
 This page and its picture are written by `python -m bench.table.page` from the results in
@@ -70,7 +71,8 @@ CONFLICT DO NOTHING RETURNING`, and from them the rollup, in one transaction wit
 pooled connections with prepared statements, keys looked up by their digest and remembered for two
 seconds, as ours are. PostgreSQL has 2 GB of shared buffers and room for 8 GB of log between
 checkpoints, and writes no log for a replica (`SETTINGS` in `cluster.py`). It is filled by `COPY`
-with its index built afterwards, at most with ten million keys. It does less: it tells
+with its index built afterwards, at most with ten million keys. It writes no log of its requests,
+where ours does. It does less: it tells
 no conflict from a duplicate, refuses a batch for one bad event, and has no ledger, no windows by a
 tenant's time zone and no lineage.
 """

@@ -6,7 +6,6 @@ them. Only threads that are on a processor are counted.
 """
 
 import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -62,9 +61,8 @@ class Sampling:
         return self.target.read_text().splitlines()
 
 
-def record(pid: int, seconds: float) -> Sampling:
-    """Begin to sample a process."""
-    target = Path(tempfile.mkdtemp()) / "stacks"
+def record(pid: int, seconds: float, target: Path) -> Sampling:
+    """Begin to sample a process; its stacks come into the file."""
     command = [
         *(str(PROFILER), "record", "--nonblocking", "--format", "raw", "--pid", str(pid)),
         *("--rate", str(SAMPLES_PER_SECOND), "--duration", str(round(seconds))),

@@ -3,6 +3,7 @@ answers a request. The gates are ratios to these, measured in the same run."""
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -78,13 +79,11 @@ def noop_figures(usage: Usage, folder: Path, port: int, seconds: float) -> list[
         server.start()
         books, spent = Books(server, usage), Spent(server)
         plan = Plan(port=port, connections=row.connections, seconds=seconds)
-        times, _ = closed_loop(
-            plan,
-            lambda books=books, row=row: books.make(row),
-            server.check,
-            server.kill,
-            on_phase=spent.mark,
-        )
+        make = partial(books.make, row)
+        try:
+            times, _ = closed_loop(plan, make, server.check, server.kill, on_phase=spent.mark)
+        finally:
+            server.stop()
         found.append(figures(row, times, spent))
     return found
 

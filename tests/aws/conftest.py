@@ -1,20 +1,25 @@
 """A DynamoDB to test against: AWS's own, as a Java program on this machine.
 
-`make test-aws` fetches it. TALLYSTICK_TEST_DYNAMODB names another that runs already.
+`make test-aws` fetches it. TALLYSTICK_TEST_DYNAMODB names another: 'ministack', which is started,
+or the URL of one that runs already.
 """
 
 import os
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
 from botocore.config import Config
 
+from tallystick.stores.dynamodb import DynamoStore
+from tests.aws.stack import emulator
 from tests.ports import free_port
 
 EMULATOR = Path("build/dynamodb-local")
@@ -34,9 +39,22 @@ def client_of(endpoint: str) -> Any:
     )
 
 
+def store_through(sound: Any, client: Any) -> DynamoStore:
+    """A store in a table of its own, made by a client that is sound and used through another."""
+    name = f"tally-{uuid4().hex}"
+    DynamoStore.create_table(sound, name)
+    writer, chance = uuid4().hex, random.SystemRandom().random
+    return DynamoStore.open(client, name, incarnation="here", writer=writer, chance=chance)
+
+
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     given = os.environ.get("TALLYSTICK_TEST_DYNAMODB")
+    if given == "ministack":
+        started = emulator.start(tmp_path_factory.mktemp("ministack"))
+        yield started.endpoint
+        started.stop()
+        return
     if given:
         yield given
         return

@@ -81,7 +81,7 @@ def test_fifty_events_of_one_aggregate_cost_21_tenths_each_and_more_hardly_more(
 def test_what_is_counted_is_what_dynamodb_says_where_it_says_it_right(
     store: DynamoStore, client: Metered
 ):
-    """Its emulator tells too little of transactions, and nothing of what a batch asks for in vain."""
+    """Its emulator tells too little of transactions, and of what a batch asks for in vain."""
     client.taken()
     report(store, *(event(f"e{n}") for n in range(90)))
     seal(store)

@@ -1,11 +1,9 @@
 """What DynamoDB does on a bad day: it throttles, loses answers, and refuses for good."""
 
 import json
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -17,9 +15,19 @@ from tallystick.domain.window import Window
 from tallystick.ports import Appended
 from tallystick.stores.dynamodb import DynamoStore
 from tallystick.stores.dynamodb.layout import joined
+from tallystick.stores.dynamodb.letters import READ_AT_ONCE
 from tallystick.testing.contract.steps import content, count, find, next_of, report, seal, value
-from tallystick.testing.factories import ELEVEN, TEN, aggregate_key, event, mapping, override, place
-from tests.aws.conftest import client_of
+from tallystick.testing.factories import (
+    ELEVEN,
+    TEN,
+    aggregate_key,
+    dead_letter,
+    event,
+    mapping,
+    override,
+    place,
+)
+from tests.aws.conftest import client_of, store_through
 
 pytestmark = pytest.mark.aws
 
@@ -68,11 +76,7 @@ def client(endpoint: str) -> Unsteady:
 
 @pytest.fixture
 def store(client: Unsteady, endpoint: str) -> Iterator[DynamoStore]:
-    name = f"tally-{uuid4().hex}"
-    DynamoStore.create_table(client_of(endpoint), name)
-    made = DynamoStore.open(
-        client, name, incarnation="here", writer=uuid4().hex, chance=random.SystemRandom().random
-    )
+    made = store_through(client_of(endpoint), client)
     yield made
     made.close()
 
@@ -257,3 +261,17 @@ def test_a_cursor_beyond_the_window_that_is_asked_for_is_an_empty_page(store: Dy
     found = store.outbox.slots(starting=Window(TEN, ELEVEN), cursor=beyond)
 
     assert found.elements == ()
+
+
+def test_letters_that_wait_for_a_tenant_are_found_among_many_without_reading_the_others(
+    store: DynamoStore, client: Unsteady
+):
+    others = [dead_letter(f"o{n}", waits_for=f"tenant:t{n % 3}") for n in range(READ_AT_ONCE + 10)]
+    wanted = [dead_letter(f"w{number}", waits_for="tenant:acme") for number in range(3)]
+    store.dead_letters.keep([*others[:50], *wanted, *others[50:]])
+    client.asked.clear()
+
+    found = store.dead_letters.list(waits_for="tenant:acme").elements
+
+    assert list(found) == wanted
+    assert client.asked == {"query": 1, "batch_get_item": 1}

@@ -11,7 +11,7 @@ import tests.contract.test_memory as memory
 import tests.contract.test_sqlite as sqlite
 from tallystick.domain.instant import DAY, HOUR, MINUTE, SECOND
 from tallystick.domain.publication import Limits
-from tallystick.publishers import HOUR_METER
+from tallystick.publishers import AWS_MARKETPLACE, HOUR_METER
 from tallystick.stages.targeting import SealLimits
 from tests.mutants.run import Mutant, all_mutants
 
@@ -19,7 +19,12 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/guarantees.md").read_text("utf-8")
 PROMISES = 11
 UNITS = {"s": SECOND, "min": MINUTE, "h": HOUR, "d": DAY}
-SETTINGS = {"Limits": Limits(), "SealLimits": SealLimits(), "HOUR_METER": HOUR_METER}
+SETTINGS = {
+    "Limits": Limits(),
+    "SealLimits": SealLimits(),
+    "HOUR_METER": HOUR_METER,
+    "AWS_MARKETPLACE": AWS_MARKETPLACE,
+}
 EVERY_STORE = (memory.TestMemoryStore, sqlite.TestSqliteStore)
 
 each_mutant = pytest.mark.parametrize("mutant", all_mutants(), ids=lambda mutant: mutant.name)

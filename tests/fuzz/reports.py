@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from tallystick.domain.dead_letter import DeadLetter
+from tallystick.domain.envelope import DETAIL_TYPE, is_onboarding, parse_onboarding
 from tallystick.domain.errors import InvalidReport, InvalidSetting
 from tallystick.domain.event import Event
 from tallystick.domain.instant import parse_instant
@@ -61,6 +62,7 @@ def one_report(raw: bytes) -> None:
     except UnreadableReport as error:
         check_report(error)
         return
+    _check_onboarding(body)
     try:
         event = parse_report(body, NOW, fallback_key="k")
     except InvalidReport as error:
@@ -70,6 +72,18 @@ def one_report(raw: bytes) -> None:
     _check_quantity(raw, event)
     again = parse_report(decode(encode(body)), NOW, fallback_key="k")
     assert again == event
+
+
+def _check_onboarding(body: object) -> None:
+    try:
+        found = parse_onboarding(body, NOW)
+    except InvalidReport as error:
+        check_report(error)
+        return
+    assert is_onboarding(body)
+    assert found.tenant
+    assert found.destination
+    assert parse_onboarding(decode(encode(body)), NOW) == found
 
 
 def _check_event(event: Event) -> None:
@@ -88,6 +102,8 @@ def _check_quantity(raw: bytes, event: Event) -> None:
     inner = found.get("event")
     if "specversion" in found or ("source" in found and "type" in found):
         place, name = found.get("data"), "quantity"
+    elif DETAIL_TYPE in found:
+        place, name = found.get("detail"), "Quantity"
     elif isinstance(inner, dict):
         place, name = inner.get("properties"), "quantity"
     elif LAGO & found.keys():

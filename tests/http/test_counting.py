@@ -158,6 +158,20 @@ def test_whoever_asks_after_a_loop_was_closed_is_counted(api: Api, monkeypatch):
     assert api.value() == 2
 
 
+def test_a_thread_that_cannot_be_begun_is_an_outage_and_no_end(api: Api, monkeypatch):
+    def refused(*_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api.service.counting._thread, "submit", refused)
+        answers = at_once(api.service.counting, (reports("a"), True), (reports("b"), False))
+    ((outcome,),) = at_once(api.service.counting, (reports("c"), False))
+
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
+    assert (outcome.receipt, api.value()) == ("recorded", 1)
+    assert api.service.counting.reports_waiting == 0
+
+
 @pytest.mark.parametrize("last", [b"x" * 9_000_000, None])
 def test_memory_is_given_back_however_a_body_ends(last: bytes | None):
     pieces = [b"x" * 1_000, b"x" * 1_000, last]

@@ -129,6 +129,29 @@ def test_other_content_has_another_fingerprint(changed):
     assert parse_report({**PLAIN, **changed}, NOW).fingerprint != fingerprint
 
 
+RICH = {
+    **PLAIN,
+    "quantity": Decimal("-0.000000100000"),
+    "properties": {"ü": [1, Decimal("2.50"), None, True, {"b": 10**70, "a": '"\\\n'}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "fingerprint"),
+    [
+        (NATIVE, "495b635c45e644cf46006fd93496851a"),
+        (CLOUD_EVENT, "67e5cbe6ad0f3f145e6210d0239cb262"),
+        (LAGO, "1f99b3ba092a5490a686c1504c09f6f2"),
+        (PLAIN, "67e5cbe6ad0f3f145e6210d0239cb262"),
+        (RICH, "a0860f3bec2d472e6b9c1a86e7e6cad1"),
+        ({"tenant": "acme", "key": "v", "voids": "k-1"}, "97e9b28035583bb8106b2b9946db0855"),
+        ({"tenant": "acme", "code": "api_calls", "key": "k"}, "35ad52e99d68532f81bca03118dc641c"),
+    ],
+)
+def test_fingerprints_stay_what_they_are_since_they_are_stored_for_ever(body, fingerprint):
+    assert parse_report(body, NOW).fingerprint == fingerprint
+
+
 def test_what_a_tracing_layer_adds_to_a_cloud_event_changes_nothing():
     traced = {**CLOUD_EVENT, "traceparent": "00-1-2-01", "datacontenttype": "application/json"}
 

@@ -6,9 +6,8 @@ together what the period's total allows: never below zero, whole where the provi
 numbers. So a late event, a void, a falling maximum and a rounding need no path of their own.
 
 A quantity that cannot be sent yet is *held*: in the ledger, in no slot. It is *released* when a
-mapping covers it. A quantity whose slot takes no more is *moved* to another period by a pair of
-linked Entries (carry), where the meter says so; to a later slot of the same bill, where a slot
-takes one record only.
+mapping covers it. A quantity whose slot takes no more is *moved* by a pair of linked Entries: to
+another period (carry) where the meter says so, or where a slot takes one record to a later one.
 """
 
 import hashlib
@@ -306,13 +305,14 @@ def _change(billed: Decimal, allocated: Decimal, route: Route) -> Decimal:
 
 def _lowered(excess: Decimal, holdings: Holdings, route: Route, now: int) -> tuple[Allocation, ...]:
     taken: dict[Place, Decimal] = {}
-    for own_only in (True, False):
+    wholes = route.whole_numbers  # at last the fractions of several slots: together they may be one
+    for own_only, in_wholes in ((True, wholes), (False, wholes), (False, False)):
         for holding in holdings:
             had = min(holding.own, holding.quantity) if own_only else holding.quantity
             free = subtract(had, taken.get(holding.place, ZERO))
             part = min(excess, free)
             elsewhere = holding.place.slot.route != route.name
-            if route.whole_numbers or (elsewhere and not holding.takes_fractions):
+            if in_wholes or not (holding.takes_fractions if elsewhere else not wholes):
                 part = part.to_integral_value(ROUND_FLOOR)
             if part <= 0 or holding.stays or holding.place.is_closed(now):
                 continue

@@ -129,14 +129,15 @@ class Publishing:
             return summary
         restored = switches.get(RESTORED)
         restored_at = parse_instant(restored) if restored else EARLIEST
-        orders = _Orders(self._stopped(switches), restored_at, patient, partition, goes_on)
+        orders = _Orders(frozenset(switches), restored_at, patient, partition, goes_on)
         for _ in range(ROUNDS_MAX):
             if not self._round(summary, orders, on_progress):
                 break
         return summary
 
     def _stopped(self, switches: Iterable[str]) -> set[str]:
-        """The destinations that get nothing new now."""
+        """The destinations that get nothing new now: asked after the slots were read, since a slot
+        of a mapping that was made meanwhile may be among them."""
         stopped = set[str]()
         for kind, _, subject in (name.partition(":") for name in switches):
             if kind == HOLD:
@@ -165,7 +166,7 @@ class Publishing:
     def _take(self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders") -> bool:
         """One step for each slot of a page; whether any slot can go a further step now."""
         routes, now = self.publisher.routes, self.clock.now()
-        ahead = self.publisher.clock_ahead()
+        ahead, stopped = self.publisher.clock_ahead(), self._stopped(orders.switches)
         steps: dict[Step, list[Due]] = defaultdict(list)
         for one in due:
             route = routes.get(one.slot.key.route)
@@ -173,7 +174,7 @@ class Publishing:
                 summary.stuck[str(one.slot.key)] = f"nobody publishes {one.slot.key.route}"
                 continue
             step = decide(one.slot, one.current, route, self.limits, now, ahead=ahead)
-            if step is Step.INTEND and self._waits(one.slot, summary, orders.stopped):
+            if step is Step.INTEND and self._waits(one.slot, summary, stopped):
                 continue
             steps[step].append(one)
         for step in STUCK:
@@ -375,10 +376,10 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class _Orders:
-    """What people and a restore said: who gets nothing new, what must be compared first, whether
+    """What people and a restore said: the switches, what must be compared first, whether
     what was refused waits for its time, which partition is ours (None: all), and for how long."""
 
-    stopped: set[str]
+    switches: frozenset[str]
     restored_at: int
     patient: bool
     partition: int | None

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -16,8 +15,6 @@ from tallystick.domain.instant import parse_instant
 from tallystick.entrypoints.aws import ingest
 from tallystick.ports import Store
 from tallystick.publishers import HOUR_METER, USAGE_RECORD
-from tallystick.stores.dynamodb import DynamoStore
-from tests.aws.conftest import client_of
 from tests.aws.handlers.calls import batch, usage
 
 pytestmark = pytest.mark.aws
@@ -48,21 +45,6 @@ def only_boto3(tmp_path_factory) -> Path:
             if not (folder / top).exists():
                 (folder / top).symlink_to(Path(str(found.locate_file(top))))
     return folder
-
-
-@pytest.fixture
-def table(endpoint: str, monkeypatch) -> Iterator[str]:
-    name = f"configured-{uuid4().hex}"
-    DynamoStore.create_table(client_of(endpoint), name)
-    for setting, value in {
-        "TALLYSTICK_STORE": f"dynamodb://{name}?region=us-east-1",
-        "AWS_ENDPOINT_URL_DYNAMODB": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(setting, value)
-    yield name
-    client_of(endpoint).delete_table(TableName=name)
 
 
 @pytest.fixture

@@ -164,6 +164,7 @@ def test_only_what_fails_by_itself_comes_again(store, call, monkeypatch, error):
 
     assert failed(answer) == ["m2"]
     assert counted(store) == 20
+    assert all("as ordered" in str(line) for line in call.lines if line["level"] != "info")
 
 
 def test_an_outage_sends_the_whole_batch_back_after_a_few_tries(store, call, monkeypatch):

@@ -172,3 +172,10 @@ def test_a_function_without_a_key_says_which_setting_names_it(call, billing, mon
 
     with pytest.raises(PublisherMisconfigured, match="TALLYSTICK_STRIPE_API_KEY"):
         call(publish.handler, {})
+
+
+def test_a_function_that_meters_on_aws_marketplace_alone_needs_no_key(call, billing, monkeypatch):
+    monkeypatch.delenv("TALLYSTICK_STRIPE_API_KEY")
+    monkeypatch.setenv("TALLYSTICK_AWS_MARKETPLACE_REGION", "us-east-1")
+
+    assert call(publish.handler, {"at": AFTER_TEN})["sent"] == 0

@@ -7,6 +7,7 @@ source; and one number that the emulator would read as a text stands there as a 
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -16,15 +17,12 @@ from tests.aws.stack.emulator import Emulator, environment_of
 
 SAM = Path("build/aws-tools/bin/sam").absolute()
 RUNTIME_CLIENT = Path("build/aws-runtime/bin/python").absolute()
-BUILT = Path("build/sam")
 BUILT_FUNCTION = "IngestFunction"
 BUCKET, CODE = "code", "functions.zip"
 STORED = f"s3://{BUCKET}/{CODE}"
 INGEST_CONCURRENCY = "MaximumConcurrency:\n                Ref: IngestConcurrency"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[
-    os.uname().machine
-]
+ARCHITECTURE = "arm64" if platform.machine().lower() in {"aarch64", "arm64"} else "x86_64"
 COMPUTER = (f"Runtime={PYTHON}", f"Architecture={ARCHITECTURE}")
 QUIET = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_CHECK_AWSCDK": "0"}
 
@@ -33,15 +31,16 @@ class NotBuilt(Exception):
     """A tool of AWS's failed; what it said."""
 
 
-def build() -> Path:
-    """Package the functions as a user would, for this machine's Python; the template to deploy."""
+def build(folder: Path) -> Path:
+    """Package the functions as a user would, for this machine's Python, into a folder of the run's
+    own; the template to deploy."""
     pip_lives = Path(sys.executable).resolve().parent
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     path = f"{pip_lives}{os.pathsep}{environment.get('PATH', '')}"
     dummies = environment_of("http://127.0.0.1:9") | {"PATH": path, "HOME": str(Path.home())}
-    asked = ["--build-dir", BUILT, "--parameter-overrides", *COMPUTER]
+    asked = ["--build-dir", folder, "--parameter-overrides", *COMPUTER]
     run([SAM, "build", BUILT_FUNCTION, *asked], environment | dummies)
-    return localized(BUILT)
+    return localized(folder)
 
 
 def localized(built: Path) -> Path:

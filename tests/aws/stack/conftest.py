@@ -15,11 +15,11 @@ from tests.aws.stack.flying import MONTH
 
 
 @pytest.fixture(scope="session")
-def template():
+def template(tmp_path_factory):
     """The stack's template as `sam build` made it, made fit for the emulator."""
     if not building.SAM.exists():
         pytest.fail("AWS's tools are not there: run `make test-aws`")
-    return building.build()
+    return building.build(tmp_path_factory.mktemp("sam"))
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +57,7 @@ def deployed(request, template, aws, stripe) -> Deployed:
     settings = {"EventBusName": f"bus-{name}", "DeletionProtection": "false"}
     building.deploy(template, aws, name, StripeApiBase=stripe[1], **settings)
     found = Deployed(emulator=aws, stack=name)
+    found.hold_schedules()
     if getattr(request.module, "HAS_KEY", True):
         found.set_key(KEY)
     return found

@@ -12,12 +12,14 @@ from typing import Any
 
 from tallystick.bootstrap import open_store
 from tallystick.domain.instant import format_instant
+from tallystick.entrypoints.cli import main
 from tallystick.ports import Store
 from tests.aws.stack.emulator import REGION, Emulator
 
 PUT_AT_ONCE = 10
 """So many entries PutEvents takes."""
 
+SCHEDULES = ("HourlySchedule", "EarlySchedule", "DailySchedule")
 PATIENCE_SECONDS = 900
 LOOK_EVERY_SECONDS = 0.2
 
@@ -102,14 +104,6 @@ class Deployed:
         changed = attributes | {"RedrivePolicy": json.dumps(policy)}
         client.set_queue_attributes(QueueUrl=url, Attributes=changed)
 
-    def redrive(self, source: str, target: str) -> None:
-        """Move what lies in a dead-letter queue back."""
-        client = self.emulator.client("sqs")
-        url = self.outputs[f"{source}QueueUrl"]
-        for message in client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]:
-            self.send(target, message["Body"])
-            client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-
     @contextmanager
     def without_table(self, role: str) -> Iterator[None]:
         """As long as this lasts, the role may not touch the table."""
@@ -179,7 +173,20 @@ class Deployed:
         assert "FunctionError" not in answer, told
         return dict(told)
 
+    def command(self, *words: str) -> int:
+        """The status of a command of `tallystick` on the stack's store."""
+        return main([*words, "--store", self.store_url])
+
     # ---------------------------------------------------------------------------- settings
+
+    def hold_schedules(self) -> None:
+        """Let nothing start by itself: the emulator's schedules run by this machine's clock, and a
+        test's passes by the clock of the test."""
+        client = self.emulator.client("scheduler")
+        for schedule in SCHEDULES:
+            found = client.get_schedule(Name=self.physical[schedule])
+            kept = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+            client.update_schedule(**{name: found[name] for name in kept}, State="DISABLED")
 
     def set_key(self, text: str) -> None:
         """Put Stripe's key where the stack looks for it."""

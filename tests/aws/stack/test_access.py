@@ -7,6 +7,9 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from tallystick.config import Settings
+from tallystick.domain.instant import MINUTE
+from tallystick.entrypoints.worker import EARLY
 from tallystick.stores.dynamodb.layout import joined
 from tests.aws.stack.company import Company, shop_at
 from tests.aws.stack.embedded import KEY
@@ -103,3 +106,14 @@ def test_without_stripes_key_a_pass_says_which_secret_lacks_it_and_the_next_catc
     company.passed()
     assert company.billed(tenant, hour) == 14
     assert company.differences() == 0
+
+
+def test_passes_are_started_when_the_hourly_loop_of_one_machine_would(deployed):
+    client = deployed.emulator.client("scheduler")
+    early = ",".join(str(at // MINUTE) for at in EARLY)
+    minutes = {"HourlySchedule": str(Settings().grace // MINUTE), "EarlySchedule": early}
+
+    for schedule, expected in minutes.items():
+        found = client.get_schedule(Name=deployed.physical[schedule])
+        assert found["ScheduleExpression"] == f"cron({expected} * * * ? *)"
+        assert found["Target"]["Arn"] == deployed.outputs["StateMachineArn"]

@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 
 from tallystick.domain import ledger
 from tallystick.domain.aggregate import Tally, started
-from tallystick.domain.instant import DAY
 from tallystick.domain.ledger import (
     GENESIS,
     Balance,
     Book,
     Head,
     Holding,
-    allocate,
     chained,
     is_lowering,
     next_entries,
@@ -34,7 +32,6 @@ from tallystick.domain.tampering import first_broken
 from tallystick.domain.window import Window
 from tallystick.testing.factories import (
     ABSOLUTE,
-    DELTA,
     FEBRUARY,
     JANUARY,
     NOON,
@@ -375,26 +372,3 @@ def test_an_empty_chain_is_whole_and_the_first_line_follows_genesis():
 
     assert first_broken([], Head()) is None
     assert lines[0].previous_hash == GENESIS
-
-
-def test_a_fall_takes_fractions_from_another_routes_slots_where_that_takes_them():
-    old, new = place(DELTA, at=JANUARY.start), place(at=JANUARY.start + DAY)
-    held = (
-        Holding(new, Decimal("1.5"), Decimal(0), takes_fractions=True),
-        Holding(old, Decimal("2.25"), Decimal(0), takes_fractions=True),
-    )
-    whole = (held[0], replace(held[1], takes_fractions=False))
-
-    def lowered(holdings):
-        changes = allocate(
-            billed=Decimal(1),
-            allocated=Decimal("3.75"),
-            place=new,
-            route=ABSOLUTE,
-            holdings=holdings,
-            now=JANUARY.start,
-        )
-        return [change.quantity for change in changes]
-
-    assert lowered(held) == [Decimal("-1.5"), Decimal("-1.25")]
-    assert lowered(whole) == [Decimal("-1.5"), Decimal(-1)]

@@ -49,6 +49,14 @@ def test_before_its_next_look_there_is_nothing_to_do(current: Publication, now: 
     assert step is Step.WAIT if is_early else step is not Step.WAIT
 
 
+def test_a_slot_that_grew_while_its_publication_was_accepted_does_not_wait_for_the_reading():
+    sent = intended(SLOT, ABSOLUTE, "here", LIMITS, NOON)
+    accepted = replace(sent, state=State.ACCEPTED, read_from=sent.deadline + 6 * HOUR)
+
+    assert next_look(accepted, SLOT) == accepted.read_from
+    assert next_look(accepted, replace(SLOT, total=Decimal(6))) == sent.deadline
+
+
 def refused(earlier: int = 0, *, closes_in: int = 100 * DAY) -> tuple[Publication, Slot]:
     where = replace(SLOT.place, closes_at=NOON + closes_in)
     slot = replace(SLOT, place=where, earlier=(Decimal(9), *[SLOT.total] * earlier))

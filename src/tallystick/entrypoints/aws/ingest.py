@@ -10,7 +10,7 @@ from tallystick.entrypoints.aws.runtime import (
     Answer,
     ColdStart,
     Context,
-    Event,
+    Payload,
     turn,
     while_time_is_left,
 )
@@ -18,7 +18,7 @@ from tallystick.entrypoints.logs import note
 from tallystick.stages.ingesting import Report, ingest, kind_of
 
 
-def handler(event: Event, context: Context) -> Answer:
+def handler(event: Payload, context: Context) -> Answer:
     """Each report is counted, a known duplicate, or a dead letter, durably, before its message is
     gone; what an outage kept from that comes again."""
     with turn(context) as start:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tallystick.domain.errors import StoreUnavailable
-from tallystick.entrypoints.aws.runtime import Answer, Event
-from tallystick.entrypoints.logs import note
+from tallystick.entrypoints.aws.runtime import Answer, Payload
+from tallystick.entrypoints.logs import LOG, note
 from tallystick.stages.ingesting import Report
 
 MILLISECOND: Final = 1_000
@@ -25,7 +25,7 @@ Message = Mapping[str, Any]
 Work = Callable[[Sequence[Report]], None]
 
 
-def settle(event: Event, origin: str, work: Work, goes_on: Callable[[], bool]) -> Answer:
+def settle(event: Payload, origin: str, work: Work, goes_on: Callable[[], bool]) -> Answer:
     """Give the batch's reports to the work, and name the messages for which it failed."""
     failed = _failed(event["Records"], origin, work, goes_on)
     return {"batchItemFailures": [{"itemIdentifier": one["messageId"]} for one in failed]}
@@ -57,9 +57,9 @@ def _is_done(messages: Sequence[Message], origin: str, work: Work) -> bool:
     except StoreUnavailable as error:
         note(logging.WARNING, "a batch is to come again", messages=len(messages), error=str(error))
         return False
-    except Exception as error:  # noqa: BLE001  # the outermost loop: reported, and kept in a queue
-        told = f"{type(error).__name__}: {error}"
-        note(logging.ERROR, "a batch failed by a bug", messages=len(messages), error=told)
+    except Exception:  # noqa: BLE001  # the outermost loop: reported, and it stays in its queue
+        fields = {"messages": len(messages)}
+        LOG.exception("a batch failed by a bug", extra={"fields": fields})
         return False
     return True
 

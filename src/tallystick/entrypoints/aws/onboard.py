@@ -10,7 +10,7 @@ from tallystick.entrypoints.aws.runtime import (
     Answer,
     ColdStart,
     Context,
-    Event,
+    Payload,
     turn,
     while_time_is_left,
 )
@@ -20,7 +20,7 @@ from tallystick.stages.ingesting import DEAD_LETTER, Report
 from tallystick.stages.onboarding import onboard
 
 
-def handler(event: Event, context: Context) -> Answer:
+def handler(event: Payload, context: Context) -> Answer:
     """Each onboarding is heeded, known already, or a dead letter; and the usage that waited for
     the tenant is counted."""
     with turn(context) as start:

@@ -5,14 +5,14 @@ import logging
 from tallystick.bootstrap import App
 from tallystick.domain.errors import PublisherMisconfigured, PublisherUnavailable
 from tallystick.entrypoints.aws.reporting import tell
-from tallystick.entrypoints.aws.runtime import Answer, Context, Event, turn, while_time_is_left
+from tallystick.entrypoints.aws.runtime import Answer, Context, Payload, turn, while_time_is_left
 from tallystick.entrypoints.checking import reconciling_of
 from tallystick.entrypoints.composing import publishing_of
 from tallystick.entrypoints.logs import note
 from tallystick.stages.publishing import ADOPTING, PAUSE
 
 
-def handler(event: Event, context: Context) -> Answer:
+def handler(event: Payload, context: Context) -> Answer:
     """Have what the provider reports as not counted read back now, and compare this hour's share
     of the tenants."""
     with turn(context) as start:

@@ -8,7 +8,7 @@ from typing import Final
 from tallystick.bootstrap import App
 from tallystick.domain.errors import PublisherMisconfigured, PublisherUnavailable
 from tallystick.domain.publication import Outcome
-from tallystick.entrypoints.aws.runtime import Answer, Context, Event, turn, while_time_is_left
+from tallystick.entrypoints.aws.runtime import Answer, Context, Payload, turn, while_time_is_left
 from tallystick.entrypoints.composing import MARK, SENDERS, limits_of, publishing_of
 from tallystick.entrypoints.logs import note
 from tallystick.stages.passing import deliver_all
@@ -17,7 +17,7 @@ from tallystick.stages.publishing import PublishSummary
 SENT: Final = (Outcome.ACCEPTED, Outcome.KNOWN)
 
 
-def handler(event: Event, context: Context) -> Answer:
+def handler(event: Payload, context: Context) -> Answer:
     """Publish the slots of the due partition that the event names, as far as a turn's time goes.
 
     The answer's `is_done` says whether that came to its end; if not, call again. Raises
@@ -27,7 +27,7 @@ def handler(event: Event, context: Context) -> Answer:
         return start.with_provider(event, lambda app: _published(app, event, context))
 
 
-def _published(app: App, event: Event, context: Context) -> Answer:
+def _published(app: App, event: Payload, context: Context) -> Answer:
     partition, goes_on = event.get("partition"), while_time_is_left(context)
     with ThreadPoolExecutor(SENDERS) as senders:
         done, carried = deliver_all(

@@ -3,12 +3,12 @@
 import logging
 
 from tallystick.entrypoints.aws.reporting import tell
-from tallystick.entrypoints.aws.runtime import Answer, Context, Event, turn
+from tallystick.entrypoints.aws.runtime import Answer, Context, Payload, turn
 from tallystick.entrypoints.checking import reconciling_of
 from tallystick.entrypoints.logs import note
 
 
-def handler(event: Event, context: Context) -> Answer:
+def handler(event: Payload, context: Context) -> Answer:
     """List each difference in the log, and count them for the alarm.
 
     A store too large for one turn is compared by `tallystick reconcile` on a machine instead.

@@ -22,7 +22,7 @@ from tallystick.entrypoints.logs import CONTEXT, log_at_once, note
 from tallystick.stages.ingesting import Intake, intake_of
 
 T = TypeVar("T")
-Event = Mapping[str, Any]
+Payload = Mapping[str, Any]
 Answer = dict[str, object]
 
 TURN_SECONDS: Final = 100
@@ -51,12 +51,12 @@ class ColdStart:
     def intake(self) -> Intake:
         return intake_of(self.store, auto_onboard=self.settings.auto_onboard)
 
-    def app(self, event: Event) -> App:
+    def app(self, event: Payload) -> App:
         """The application by this machine's clock, or at the instant that the event names. It
         cannot reach the provider."""
         return self._at(event, self._app)
 
-    def with_provider(self, event: Event, work: Callable[[App], T]) -> T:
+    def with_provider(self, event: Payload, work: Callable[[App], T]) -> T:
         """What the work answers. The provider's key is read once; where the provider refuses it
         and it was changed since, the work is done once more with the new one.
 
@@ -73,12 +73,12 @@ class ColdStart:
         note(logging.WARNING, "the provider refuses our key, and another is there")
         return self._done(work, self._at(event, fresh))
 
-    def _at(self, event: Event, app: App) -> App:
+    def _at(self, event: Payload, app: App) -> App:
         at = event.get("at")
         return app if at is None else replace(app, clock=clock_at(_instant(at)))
 
     def _with_key(self) -> App:
-        if self.settings.stripe_api_key is None:
+        if not self._app.has_provider:
             raise PublisherMisconfigured("TALLYSTICK_STRIPE_API_KEY names no key, and no secret")
         return replace(self._app, settings=with_secret(self.settings))
 
@@ -88,14 +88,10 @@ class ColdStart:
             _make_publisher(app)
             return work(app)
         except PublisherMisconfigured as error:
-            raise PublisherMisconfigured(f"{self._place}: {error}") from error
-
-    @property
-    def _place(self) -> str:
-        """Where the key lies."""
-        key = self.settings.stripe_api_key
-        is_named = key is not None and key.reveal().startswith(ARN)
-        return f"the secret {key.reveal()}" if key and is_named else "TALLYSTICK_STRIPE_API_KEY"
+            key = self.settings.stripe_api_key
+            if key is None or not key.reveal().startswith(ARN):
+                raise
+            raise PublisherMisconfigured(f"the secret {key.reveal()}: {error}") from error
 
     def count(self, **counts: int) -> None:
         """Tell CloudWatch of these, as numbers of the stack."""

@@ -3,14 +3,14 @@
 import logging
 
 from tallystick.bootstrap import signer_for
-from tallystick.entrypoints.aws.runtime import Answer, Context, Event, turn, while_time_is_left
+from tallystick.entrypoints.aws.runtime import Answer, Context, Payload, turn, while_time_is_left
 from tallystick.entrypoints.composing import limits_of
 from tallystick.entrypoints.logs import note
 from tallystick.stages.checkpointing import take
 from tallystick.stages.sealing import seal
 
 
-def handler(event: Event, context: Context) -> Answer:
+def handler(event: Payload, context: Context) -> Answer:
     """Seal what is due (or was at the instant `at`), and then take the hour's checkpoint.
 
     The answer's `is_done` says whether that came to its end; if not, call again.

@@ -7,12 +7,12 @@ from typing import Any
 from tallystick.domain.backlog import Backlog
 from tallystick.domain.instant import SECOND
 from tallystick.domain.publication import State
-from tallystick.entrypoints.aws.runtime import Answer, Context, Event, turn
+from tallystick.entrypoints.aws.runtime import Answer, Context, Payload, turn
 from tallystick.entrypoints.logs import note
 from tallystick.stages.publishing import HOLD
 
 
-def handler(event: Event, context: Context) -> Answer:
+def handler(event: Payload, context: Context) -> Answer:
     """What the run's partitions did together, and what is left undone."""
     with turn(context) as start:
         app = start.app(event)

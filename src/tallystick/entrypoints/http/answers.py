@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from starlette.requests import Request
@@ -21,12 +22,19 @@ COUNTS: Final = "Tallystick-Counts"
 
 def counts_header(counts: Counter[str]) -> dict[str, str]:
     """`recorded=2, duplicate=1, …`: each kind, none left out."""
-    return {COUNTS: ", ".join([f"{kind}={counts[kind]}" for kind in KINDS])}
+    return {COUNTS: _counts_text(tuple(map(counts.__getitem__, KINDS)))}
+
+
+@lru_cache(maxsize=256)
+def _counts_text(counts: tuple[int, ...]) -> str:
+    """Most requests are one event, or a batch of one size that was recorded whole."""
+    return ", ".join(f"{kind}={count}" for kind, count in zip(KINDS, counts, strict=True))
 
 
 def wants_receipts(request: Request) -> bool:
     """Whether `Prefer: return=representation` (or `?receipts=true`) was sent."""
-    preferred = (p.strip().lower() for p in request.headers.get("prefer", "").split(","))
+    prefer = request.headers.get("prefer")
+    preferred = [p.strip().lower() for p in prefer.split(",")] if prefer else ()
     return "return=representation" in preferred or flag(request, "receipts")
 
 

@@ -96,8 +96,14 @@ class Counting:
     def _begin_group(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the next group to the thread, if anybody waits: the one hop there, and one back."""
         self._is_under_way = bool(self._queue)
-        if self._is_under_way:
-            self._thread.submit(self._carry_out, self._next_group(), loop)
+        if not self._is_under_way:
+            return
+        group = self._next_group()
+        try:
+            self._thread.submit(self._carry_out, group, loop)
+        except RuntimeError as error:  # no thread can be begun now, or the end has come
+            self._settle(group, [StoreUnavailable(f"nothing was counted: {error}")] * len(group))
+            loop.call_soon(self._begin_group, loop)
 
     def _carry_out(self, group: Sequence[_Waiting], loop: asyncio.AbstractEventLoop) -> None:
         """In the thread: count the group, and have it answered where it was asked."""
@@ -118,6 +124,9 @@ class Counting:
     ) -> None:
         self._begin_group(loop)  # first, so that the thread has work while these are answered
         self._on_group(took)
+        self._settle(group, found)
+
+    def _settle(self, group: Sequence[_Waiting], found: Sequence[Outcomes | Exception]) -> None:
         for waiting, outcomes in zip(group, found, strict=True):
             self._reports_waiting -= len(waiting.reports)
             waiting.settle(outcomes)

@@ -86,8 +86,10 @@ def _sender(request: Request, key: ApiKey) -> Sender:
 
 
 def _is_binary(request: Request) -> bool:
+    if "ce-specversion" not in request.headers:
+        return False
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return "ce-specversion" in request.headers and kind not in (CLOUD_EVENT, CLOUD_EVENTS)
+    return kind not in (CLOUD_EVENT, CLOUD_EVENTS)
 
 
 # ── Bodies that are read whole ────────────────────────────────────────────────────────────────────

@@ -33,3 +33,6 @@ class FoundHeaders(Headers):
 
     def __getitem__(self, key: str) -> str:
         return self._found[key.lower().encode("latin-1")].decode("latin-1")
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.lower().encode("latin-1") in self._found

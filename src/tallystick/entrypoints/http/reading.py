@@ -7,6 +7,7 @@ but not counted is for the ingesting stage to say.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeVar
 from urllib.parse import unquote
 
@@ -72,6 +73,7 @@ class Sent:
     is_single: bool = False
 
 
+@lru_cache(maxsize=64)
 def media_type(content_type: str) -> str:
     """The type without parameters; the problem where it is one that we do not read."""
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))

@@ -6,6 +6,7 @@ function, and what it raises is answered by the same table.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -21,11 +22,9 @@ Refusing = Callable[[Request, Exception], Awaitable[Response]]
 
 
 class _StraightRequest(Request):
-    @property
+    @cached_property
     def headers(self) -> Headers:
-        if not hasattr(self, "_headers"):
-            self._headers = FoundHeaders(self.scope)
-        return self._headers
+        return FoundHeaders(self.scope)
 
 
 class Straight:

@@ -63,7 +63,7 @@ def _append(table: Table, entries: tuple[Entry, ...], pausing: Pausing) -> Appen
         if all(_stands(read, entry) for entry in entries):
             return Appended.ALREADY
         if not _is_next(read, entries[0]):
-            return Appended.STALE
+            return _what_came(table, entries)
         try:
             table.write(_writes(read, entries))
         except Refused:
@@ -72,6 +72,15 @@ def _append(table: Table, entries: tuple[Entry, ...], pausing: Pausing) -> Appen
             continue
         return Appended.APPENDED
     raise StoreUnavailable(f"the DynamoDB table {table.name} is too busy: try again")
+
+
+def _what_came(table: Table, entries: tuple[Entry, ...]) -> Appended:
+    """Whether what stands where the Entries belong is they. Their lines are looked at once more:
+    several items are not read at one instant, and the head may have been read after them."""
+    lines = [line_place(entry.key.tenant, entry.key.meter, entry.line) for entry in entries]
+    read = Read(table.get_all(lines))
+    is_there = all(_stands(read, entry) for entry in entries)
+    return Appended.ALREADY if is_there else Appended.STALE
 
 
 def _places(entries: tuple[Entry, ...]) -> list[Place]:
@@ -120,7 +129,7 @@ def _writes(read: Read, entries: tuple[Entry, ...]) -> list[Write]:
             }
             place = (slot_entries_partition(key), joined(version))
             writes[place] = Write(place=place, put=pointer)
-        for write in _entry_writes(entry):
+        for write in _entry_writes(read, entry):
             writes[write.place] = write
     for write in (_head_write(read, entries), *_aggregate_writes(read, entries)):
         writes[write.place] = write
@@ -145,14 +154,19 @@ def _raise(read: Read, raised: dict[SlotKey, Slot], entry: Entry) -> list[SlotKe
     return touched
 
 
-def _entry_writes(entry: Entry) -> list[Write]:
-    key = entry.key
+def _entry_writes(read: Read, entry: Entry) -> list[Write]:
+    key, before = entry.key, read.last(entry)
     line = line_place(key.tenant, key.meter, entry.line)
     last = {"line": entry.line, "revision": entry.revision, "position": entry.position}
     balance = Balance(entry.billed, entry.allocated)
     writes = [
         Write(place=line, put={"entry": packed(entry), "hash": entry.hash}),
-        Write(place=last_place(key), put=last),
+        # Beside the head's condition, since this may have been read before the head was.
+        Write(
+            place=last_place(key),
+            put=last,
+            expect={"revision": None if before is None else int(before["revision"])},
+        ),
         Write(place=balance_place(key, entry.period), put={"balance": packed(balance)}),
     ]
     if entry.allocations:

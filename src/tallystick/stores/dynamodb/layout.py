@@ -31,6 +31,9 @@
     letter DIGEST                      letter                      a dead letter
                                        part NUMBER                 a part of a long one
     letters                            NUMBER                      their order
+    letters WISH                       NUMBER                      those that wait for a tenant or
+                                                                   a code, so that a replay when it
+                                                                   appears reads no others
     checkpoints                        NUMBER                      a checkpoint
     moved HASH                         TENANT METER                an end that moved by it
     counter                            letters, checkpoints        the last number that was given

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
+from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.ledger import Allocation, Balance, Book, Entry, Head, Holding
 from tallystick.domain.quantity import ZERO, add
 from tallystick.domain.slot import SlotKey
@@ -39,6 +40,8 @@ from tallystick.stores.dynamodb.table import Item, Refused, Table, Write
 
 LINES = joined("line", "")
 READ_AT_ONCE = 100
+SHOWN_AFTER_MAX = 6
+"""So often a line is looked for that a transaction of somebody else's has not shown yet."""
 
 
 class DynamoLedger:
@@ -67,20 +70,20 @@ class DynamoLedger:
         return due_page(self._table, wanted, aggregate_of, before=until, cursor=cursor, limit=limit)
 
     def book(self, key: AggregateKey, periods: Sequence[Window]) -> Book:
-        head, last = head_place(key.tenant, key.meter), last_place(key)
+        # The head before the rest: several items are not read at one instant, and what is computed
+        # from sums that are newer than their head is refused, not what is from older ones.
+        head = _head(self._table.get(head_place(key.tenant, key.meter)))
+        last = last_place(key)
         places = {period: balance_place(key, period) for period in periods}
-        found = self._table.get_all([head, last, *places.values()])
+        found = self._table.get_all([last, *places.values()])
         entry = None
         if last in found:
             entry = self._entry(line_place(key.tenant, key.meter, int(found[last]["line"])))
-        return Book(
-            head=_head(found.get(head)),
-            last=entry,
-            balances={
-                period: unpacked(found[place]["balance"], Balance) if place in found else Balance()
-                for period, place in places.items()
-            },
-        )
+        balances = {
+            period: unpacked(found[place]["balance"], Balance) if place in found else Balance()
+            for period, place in places.items()
+        }
+        return Book(head=head, last=entry, balances=balances)
 
     def holdings(self, key: AggregateKey, period: Window) -> tuple[Holding, ...]:
         partition = ledger_partition(key.tenant, key.meter)
@@ -163,8 +166,13 @@ class DynamoLedger:
         return self._entries([place])[0]
 
     def _entries(self, places: Sequence[Place]) -> list[Entry]:
-        found = self._table.get_all(places)
-        return [unpacked(found[place]["entry"], Entry) for place in places]
+        """What was read led to these lines, so they are there, or about to be shown."""
+        for turn in range(SHOWN_AFTER_MAX):
+            found = self._table.get_all(places)
+            if found.keys() >= set(places):
+                return [unpacked(found[place]["entry"], Entry) for place in places]
+            self._pausing.pause(turn)
+        raise StoreUnavailable(f"the DynamoDB table {self._table.name} lacks a line of the ledger")
 
 
 def _head(item: Item | None) -> Head:

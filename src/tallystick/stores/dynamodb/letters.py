@@ -37,9 +37,10 @@ class Letters:
         for number, letter in enumerate(fresh.values(), start=first + 1):
             told = {**self._told(letter), "number": number}
             stored = Write(place=_place(letter.id), put=told, expect={"number": None})
-            order = Write(place=(ORDER, joined(number)), put={"id": letter.id})
+            orders = [ORDER, _waiting(letter.waits_for)] if letter.waits_for else [ORDER]
+            ranks = [Write(place=(o, joined(number)), put={"id": letter.id}) for o in orders]
             with suppress(Refused):  # somebody else has kept it meanwhile
-                self._table.write([stored, order])
+                self._table.write([stored, *ranks])
 
     def list(
         self,
@@ -52,8 +53,10 @@ class Letters:
     ) -> Page[DeadLetter]:
         (after,) = place_after(cursor, 1)
 
+        order = _waiting(waits_for) if waits_for else ORDER
+
         def chosen() -> Ranked[DeadLetter]:
-            for place, letter in self._from(after):
+            for place, letter in self._from(order, after):
                 if tenant not in ("", letter.tenant) or waits_for not in ("", letter.waits_for):
                     continue
                 if not (open_only and letter.replayed_at is not None):
@@ -73,10 +76,10 @@ class Letters:
             return False
         return True
 
-    def _from(self, after: str) -> Ranked[DeadLetter]:
-        """All letters in their order, read a hundred at a time."""
+    def _from(self, order: str, after: str) -> Ranked[DeadLetter]:
+        """All letters in their order, or those that wait for one thing, a hundred at a time."""
         waiting: list[tuple[str, Place]] = []
-        for pointer in self._table.query(ORDER, after=after):
+        for pointer in self._table.query(order, after=after):
             waiting.append((str(pointer[SORT]), _place(str(pointer["id"]))))
             if len(waiting) == READ_AT_ONCE:
                 yield from self._read(waiting)
@@ -112,6 +115,10 @@ class Letters:
         found = self._table.get_all(places)
         parts = (found[place]["part"] for place in places)
         return b"".join(part for part in parts if isinstance(part, bytes)).decode()
+
+
+def _waiting(waits_for: str) -> str:
+    return joined("letters", waits_for)
 
 
 def _part(place: Place, number: int) -> Place:

@@ -4,7 +4,15 @@ from decimal import Decimal
 from functools import partial
 
 from tallystick.domain.aggregate import AggregateKey
-from tallystick.domain.ledger import Balance, Book, Entry, Head, Holding
+from tallystick.domain.ledger import (
+    Allocation,
+    Balance,
+    Book,
+    Entry,
+    Head,
+    Holding,
+    carried_undelivered,
+)
 from tallystick.domain.meter import WHOLE, Closed, group_of
 from tallystick.domain.quantity import ZERO
 from tallystick.domain.slot import Slot
@@ -22,10 +30,12 @@ from tallystick.testing.contract.steps import (
     slot_of,
 )
 from tallystick.testing.factories import (
+    ABSOLUTE,
     ELEVEN,
     FEBRUARY,
     JANUARY,
     NEXT_HOUR,
+    TEN,
     aggregate_key,
     at,
     entries,
@@ -206,6 +216,26 @@ class AccountedContract(StoreHooks):
         assert book.balance(JANUARY) == Balance()
         assert book.balance(FEBRUARY) == Balance(Decimal(5), Decimal(5))
         assert slot_of(store, ONWARD.slot).total == 5
+
+    def test_a_pair_within_one_period_moves_to_a_later_slot_and_changes_no_sum(
+        self, store: Store
+    ) -> None:
+        first, later = sealed(store, 5), place(at=ELEVEN)
+        book = store.ledger.book(aggregate_key(), [JANUARY])
+        rest = Allocation(place(), Decimal(2))
+        out, into = carried_undelivered(
+            find(store), book, rest, onward=later, route=ABSOLUTE, holdings=(), now=CARRIED_AT
+        )
+
+        assert store.ledger.append([(out, into)]) == (Appended.APPENDED,)
+
+        assert store.ledger.entries().elements == (first, out, into)
+        assert store.ledger.book(aggregate_key(), [JANUARY]).balance(JANUARY) == Balance(
+            Decimal(5), Decimal(5)
+        )
+        assert held(store, aggregate_key()) == [(ELEVEN, "2", "2"), (TEN, "3", "3")]
+        changed = [slot_of(store, one.slot) for one in (place(), later)]
+        assert [(str(slot.total), slot.version) for slot in changed] == [("3", 2), ("2", 1)]
 
     def test_a_carried_quantity_is_held_where_it_went(self, store: Store) -> None:
         store.ledger.append([carry(store)])

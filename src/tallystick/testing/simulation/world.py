@@ -16,9 +16,9 @@ from typing import Final
 
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Event
-from tallystick.domain.instant import HOUR, MINUTE
+from tallystick.domain.instant import DAY, HOUR, MINUTE
 from tallystick.domain.publication import Limits, Publication
-from tallystick.domain.slot import SlotKey
+from tallystick.domain.slot import Mode, SlotKey
 from tallystick.domain.tenant import with_terms
 from tallystick.domain.window import Window
 from tallystick.ports import Clock, Override, Publisher, Recording, Store
@@ -28,7 +28,7 @@ from tallystick.stages.publishing import ADOPTING, HOLD, PAUSE, Publishing
 from tallystick.stages.restoring import begin
 from tallystick.stages.targeting import SealLimits
 from tallystick.stores.memory import MemoryStore
-from tallystick.testing.fakes import SKEW_MAX, FakeClock, FakeProvider, FakePublisher
+from tallystick.testing.fakes import ROUTES, SKEW_MAX, FakeClock, FakeProvider, FakePublisher
 from tallystick.testing.faulty import FaultyStore, faulty_publisher
 from tallystick.testing.misfortune import Misfortune
 from tallystick.testing.simulation.checkers import Settled, check_all
@@ -43,13 +43,15 @@ from tallystick.testing.simulation.witness import Witness, WitnessedStore
 from tallystick.testing.simulation.workers import Worker
 
 CALM_HOURS: Final = 30
-CALM_LONG: Final = 60
-CALM_STEP: Final = 4 * HOUR
-"""After some hours of a pass each, a pass every four hours: some eleven days in all, which is the
-longest that doubt may last (23 h of resends, 48 h + 12 h of absence, and the same once more). What
-gathers for one record can only be sent within six hours, so no pass may come later than that."""
+CALM_LONG: Final = 10 * DAY
+CALM_STEP: Final = 6 * HOUR
+"""After some hours of a pass each, a pass every six hours: some eleven days in all, which is the
+longest that doubt may last (23 h of resends, 48 h + 12 h of absence, and the same once more)."""
 
-CALM_RESTORED: Final = 18
+CALM_STEP_ONCE: Final = 4 * HOUR
+"""What gathers for one record can only be sent within six hours, so no pass may come that late."""
+
+CALM_RESTORED: Final = 3 * DAY
 """A copy waits two days before it sends."""
 
 TENDED: Final = MappingProxyType({0: (Kind.RECONCILE, Kind.REPAIR), CALM_HOURS: (Kind.REPAIR,)})
@@ -321,18 +323,19 @@ class World:
         return partial(
             work,
             FaultyStore(self._witnessed(worker), worker),
-            faulty_publisher(FakePublisher(self.provider, clock), worker, self._on_send()),
+            faulty_publisher(FakePublisher(self.provider, clock), worker, self._on_send(clock)),
             clock,
             self.limits,
         )
 
-    def _on_send(self) -> Callable[[Publication], None]:
+    def _on_send(self, clock: Clock) -> Callable[[Publication], None]:
         """What is looked at right before each attempt of a turn that begins now."""
         begun = dict(self.orders.standing)
 
         def sent(publication: Publication) -> None:
-            self.witness.sent(publication)
-            self.orders.check_sent(publication, begun, self.store)
+            if clock.now() <= publication.deadline:  # else nothing leaves
+                self.witness.sent(publication)
+                self.orders.check_sent(publication, begun, self.store)
 
         return sent
 
@@ -354,9 +357,11 @@ class World:
 
     def _settle(self) -> Counter[str]:
         self.clock.jump_to(self.clock.now() + SKEW_MAX)
-        passes = CALM_HOURS + CALM_LONG + (CALM_RESTORED if self.is_restored else 0)
-        for number in range(passes):
-            self.clock.jump_to(self.clock.now() + (HOUR if number < CALM_HOURS else CALM_STEP))
+        modes = {ROUTES[mapping.route].mode for _, mapping in self.plan.mappings}
+        step = CALM_STEP_ONCE if Mode.ONCE in modes else CALM_STEP
+        long = CALM_LONG + (CALM_RESTORED if self.is_restored else 0)
+        for number in range(CALM_HOURS + long // step):
+            self.clock.jump_to(self.clock.now() + (HOUR if number < CALM_HOURS else step))
             self.provider.catch_up()
             for kind in (Kind.TURN, *TENDED.get(number, ())):
                 self._work(kind, self.workers[0])()
