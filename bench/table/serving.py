@@ -180,6 +180,8 @@ class Tallystick(Server):
             "PYTHONPATH": str(SOURCES),
             "TALLYSTICK_STORE": f"sqlite:///{self.file}",
             "TALLYSTICK_FIRST_KEY_FILE": str(self.folder / "key"),
+            # No line of the log for each request: the no-op server and the rival write none either.
+            "TALLYSTICK_LOG_LEVEL": "warning",
         }
         serve = [sys.executable, "-c", PROGRAM, "serve", "--port", str(self.port)]
         environment = {**os.environ, **settings}

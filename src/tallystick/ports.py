@@ -127,8 +127,8 @@ class Ledger(Protocol):
         """Append each element's Entries (one, or a linked pair) to their chain.
 
         What becomes true: the Entries stand; each slot they allocate to exists, its total and
-        version are raised, it is due now; the Aggregate is marked sealed, and due: a writer that
-        slept may append an old total after somebody saw the new one and took the mark.
+        version are raised, it is due now; the Aggregate is sealed, due, its `marks` one more: a
+        writer that slept may append an old total after another saw the new one, and takes the mark.
         On repeat: ALREADY, when Entries with these hashes stand there.
         On conflict: STALE, and nothing is written, unless the first Entry's line is the head's
         line + 1, its previous_hash the head's hash, its revision the key's last + 1, and its

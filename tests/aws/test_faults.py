@@ -16,7 +16,16 @@ from tallystick.ports import Appended
 from tallystick.stores.dynamodb import DynamoStore
 from tallystick.stores.dynamodb.layout import joined
 from tallystick.stores.dynamodb.letters import READ_AT_ONCE
-from tallystick.testing.contract.steps import content, count, find, next_of, report, seal, value
+from tallystick.testing.contract.steps import (
+    content,
+    count,
+    find,
+    next_of,
+    report,
+    seal,
+    seen,
+    value,
+)
 from tallystick.testing.factories import (
     ELEVEN,
     TEN,
@@ -143,7 +152,7 @@ def test_a_call_that_dies_between_its_log_and_its_events_leaves_no_event(
 def test_a_mapping_whose_marks_were_not_set_sets_them_later(store: DynamoStore, client: Unsteady):
     count(store, "e1", 5)
     seal(store)
-    store.ledger.clear_due([(aggregate_key(), 1, 0)])
+    store.ledger.clear_due([seen(find(store))])
     told = iter(range(1))
     # The catalog's own write passes; the process dies before the first Aggregate is marked.
     client.before = lambda name: (
@@ -157,7 +166,7 @@ def test_a_mapping_whose_marks_were_not_set_sets_them_later(store: DynamoStore, 
     client.before = lambda _: None
     due = store.ledger.aggregates_due(TEN * 2).elements
     assert [aggregate.key for aggregate in due] == [aggregate_key()]
-    assert find(store).marks >= 1
+    assert find(store).marks >= 2
 
 
 def test_pages_are_followed_to_the_end(store: DynamoStore, client: Unsteady):

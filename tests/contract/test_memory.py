@@ -9,8 +9,7 @@ import pytest
 from tallystick.ports import Store
 from tallystick.stores.memory import MemoryStore
 from tallystick.testing.contract import StoreContract
-from tallystick.testing.contract.steps import content, count, seal
-from tallystick.testing.factories import aggregate_key
+from tallystick.testing.contract.steps import content, count, find, seal, seen
 
 ONE_PROCESS = "its dictionaries are those of one process"
 
@@ -48,7 +47,7 @@ def test_a_copy_goes_its_own_way():
 
     count(copy, "e2", 2)
     seal(copy)
-    copy.ledger.clear_due([(aggregate_key(), 2, 0)])
+    copy.ledger.clear_due([seen(find(copy))])
     assert content(store) == before
     count(store, "e3", 3)
     assert len(content(copy)["events"]) == 2

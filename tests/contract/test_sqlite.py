@@ -10,7 +10,6 @@ from tallystick.stores.sqlite.sizes import STANDARD, Sizes
 from tallystick.testing.contract import StoreContract
 
 TINY = Sizes(
-    segment_min=1,
     segment_max=3,
     signpost_every=2,
     accounts_max=2,
@@ -19,8 +18,11 @@ TINY = Sizes(
     slice_keys=8,
     filters_max=16,
     hash_bits=3,
+    small_max=3,
+    gathered_events=4,
 )
-"""Every event in a segment, most hashes shared by several keys, and a run every few events."""
+"""Segments of a few events, gathered again and again; most hashes shared by several keys; and a run
+every few events."""
 
 
 class TestSqliteStore(StoreContract):

@@ -30,7 +30,6 @@ METERS = (
     meter("mean", Aggregation.AVERAGE, dimensions=("plane",)),
 )
 COLLIDING = Sizes(
-    segment_min=1,
     segment_max=7,
     signpost_every=4,
     accounts_max=4,
@@ -39,11 +38,15 @@ COLLIDING = Sizes(
     slice_keys=16,
     filters_max=64,
     hash_bits=4,
+    small_max=3,
+    gathered_events=5,
 )
 """Sixteen hashes for all keys."""
 
-MERGING = Sizes(segment_min=4, signpost_every=8, recent_max=16, fan_in=2, slice_keys=24)
-"""Rows and segments side by side, a run every few calls, and merges that take several."""
+MERGING = Sizes(
+    signpost_every=8, recent_max=16, fan_in=2, slice_keys=24, small_max=20, gathered_events=30
+)
+"""Small segments are gathered, a run comes every few calls, and merges take several."""
 
 each_size = pytest.mark.parametrize("sizes", [STANDARD, COLLIDING, MERGING])
 
@@ -320,7 +323,7 @@ def test_a_page_that_is_damaged_under_a_running_store_gives_no_wrong_receipt(
 
 
 def test_filters_stay_within_their_memory_and_forget_nothing(tmp_path: Path):
-    small = Sizes(segment_min=4, recent_max=64, fan_in=4, slice_keys=64, filters_max=32)
+    small = Sizes(recent_max=64, fan_in=4, slice_keys=64, filters_max=32)
     store = opened(tmp_path, small)
     for first in range(0, 2_000, 50):
         receipts(store, several(first, first + 50))

@@ -87,7 +87,8 @@ class Aggregate:
     """A Tally with its place and its position: how many changes it has seen.
 
     `sealed` says whether the ledger has an Entry of it; `due` whether it may have changed since,
-    or a mapping was saved that covers it; `marks` counts those mappings, since they are no changes.
+    or a mapping was saved that covers it. `marks` counts those mappings and each append of Entries,
+    which are no changes, so that nobody takes the due mark who looked before.
     """
 
     key: AggregateKey

@@ -4,6 +4,7 @@ What an Entry says is decided in `domain.ledger`; this stage reads what that dec
 appends the result and clears the marks. A crash anywhere leaves a mark, never a gap.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -188,13 +189,15 @@ def _rest_for(
 
 @dataclass
 class _Page:
-    """Entries of one page that are not written yet, and the books as they will be after them."""
+    """Entries of one page that are not written yet, the books as they will be after them, and how
+    often Entries of a key were appended since the page was read."""
 
     ledger: Ledger
     waiting: list[tuple[Aggregate, tuple[Entry, ...]]] = field(default_factory=list)
     heads: dict[tuple[str, str], Head] = field(default_factory=dict)
     balances: dict[tuple[str, str, str, Window], Balance] = field(default_factory=dict)
-    unchanged: list[tuple[AggregateKey, int, int]] = field(default_factory=list)
+    unchanged: list[Aggregate] = field(default_factory=list)
+    appended: Counter[AggregateKey] = field(default_factory=Counter)
     kept: set[AggregateKey] = field(default_factory=set)
     summary: SealSummary = SealSummary()
 
@@ -212,7 +215,7 @@ class _Page:
         else:
             self.kept.discard(aggregate.key)
         if not entries:
-            self.unchanged.append((aggregate.key, aggregate.position, aggregate.marks))
+            self.unchanged.append(aggregate)
             return
         self.waiting.append((aggregate, entries))
         for entry in entries:
@@ -224,17 +227,23 @@ class _Page:
     def flush(self) -> bool:
         """Write what waits, then clear the marks of what is written; whether all of it was."""
         outcomes = self.ledger.append([entries for _, entries in self.waiting])
-        cleared = list(self.unchanged)
+        followed = list(self.unchanged)
         for (aggregate, entries), outcome in zip(self.waiting, outcomes, strict=True):
             if outcome is Appended.STALE:
                 self.summary = self.summary.plus(SealSummary(stale=1))
                 continue
-            cleared.append((aggregate.key, aggregate.position, aggregate.marks))
+            self.appended[aggregate.key] += 1
+            followed.append(aggregate)
             held = sum(1 for entry in entries if entry.held)
             self.summary = self.summary.plus(SealSummary(entries=len(entries), held=held))
-        self.ledger.clear_due([one for one in cleared if one[0] not in self.kept])
+        self.ledger.clear_due([self._seen(a) for a in followed if a.key not in self.kept])
         self.waiting.clear()
         self.unchanged.clear()
         self.heads.clear()
         self.balances.clear()
         return Appended.STALE not in outcomes
+
+    def _seen(self, aggregate: Aggregate) -> tuple[AggregateKey, int, int]:
+        """What an Aggregate's mark is taken at: as it was read, and after our own appends only."""
+        marks = aggregate.marks + self.appended[aggregate.key]
+        return (aggregate.key, aggregate.position, marks)

@@ -3,10 +3,22 @@
 import pytest
 
 from tallystick.domain.instant import HOUR
+from tallystick.stages import sealing
 from tallystick.stages.publishing import PAUSE
-from tallystick.testing.contract.steps import report, seal
+from tallystick.stages.targeting import SealLimits
+from tallystick.stores.memory import MemoryStore
+from tallystick.testing.contract.steps import (
+    count,
+    due_keys,
+    every,
+    find,
+    next_of,
+    report,
+    seal,
+)
 from tallystick.testing.factories import (
     ABSOLUTE,
+    NOON,
     aggregate_key,
     event,
     mapping,
@@ -57,3 +69,30 @@ def test_a_worker_that_slept_before_it_read_the_slots_heeds_a_pause_also_for_a_l
 
     assert slots_due().elements
     assert told.far.sent == []
+
+
+@pytest.mark.parametrize("first", [0, 5], ids=["never sealed", "sealed before"])
+def test_an_older_total_that_a_sleeper_appends_under_another_sealer_is_put_right(first):
+    store = MemoryStore("here")
+    store.catalog.save(tenant(), override())
+    store.catalog.save(mapping(), override())
+    if first:
+        count(store, "e0", first)
+        seal(store)
+    count(store, "e1", 2)
+    older = next_of(store)
+    report(store, event("v1", 0, voids="e1"))
+    clear_due = store.ledger.clear_due
+
+    def wakes(seen):
+        store.ledger.append([older])
+        clear_due(seen)
+
+    store.ledger.clear_due = wakes
+    sealing.seal(store, {ABSOLUTE.name: ABSOLUTE}, NOON, limits=SealLimits())
+    store.ledger.clear_due = clear_due
+    assert every(store.ledger.entries)[-1].total == first + 2
+    sealing.seal(store, {ABSOLUTE.name: ABSOLUTE}, NOON, limits=SealLimits())
+
+    assert every(store.ledger.entries)[-1].total == find(store).value == first
+    assert due_keys(store) == []

@@ -1,6 +1,7 @@
 """The server around the API: it listens, loses patience with the silent, and drains at the end."""
 
 import asyncio
+import gc
 import signal
 import socket
 from typing import Final
@@ -19,6 +20,10 @@ KEEP_ALIVE_SECONDS: Final = 30
 DRAIN_SECONDS: Final = 20
 CONNECTIONS_MAX: Final = 4_096
 BACKLOG: Final = 2_048
+
+OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
+"""So many more objects are alive than before when the collector looks for cycles. A crowd's
+requests under way are some thousands: with Python's 700 they would be searched all the time."""
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -115,6 +120,14 @@ def run_server(api: ASGIApp, listening: socket.socket, running: Running) -> None
     # The server raises the signal again when it has drained; by then there is nothing to do.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: None)
+    _spare_the_collector()
     EndingServer(config, running).run(sockets=[listening])
     if running.lost is not None:
         raise running.lost
+
+
+def _spare_the_collector() -> None:
+    """What is alive at the start stays; to look through it again and again costs every request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])

@@ -23,7 +23,7 @@ from tallystick.stores.dynamodb.layout import (
     slot_entries_partition,
     slot_place,
 )
-from tallystick.stores.dynamodb.packing import packed
+from tallystick.stores.dynamodb.packing import packed, unpacked
 from tallystick.stores.dynamodb.pausing import Pausing
 from tallystick.stores.dynamodb.slots import slot_of, slot_write
 from tallystick.stores.dynamodb.table import Attribute, Item, Refused, Table, Write
@@ -46,6 +46,9 @@ class Read:
     def last(self, entry: Entry) -> Item | None:
         return self.items.get(last_place(entry.key))
 
+    def balance(self, entry: Entry) -> Item | None:
+        return self.items.get(balance_place(entry.key, entry.period))
+
     def slot(self, key: SlotKey) -> tuple[Slot | None, int]:
         item = self.items.get(slot_place(key))
         return (None, 0) if item is None else (slot_of(item), int(item["writes"]))
@@ -62,7 +65,7 @@ def _append(table: Table, entries: tuple[Entry, ...], pausing: Pausing) -> Appen
         read = Read(table.get_all(_places(entries)))
         if all(_stands(read, entry) for entry in entries):
             return Appended.ALREADY
-        if not _is_next(read, entries[0]):
+        if not (_is_next(read, entries[0]) and _goes_on_from_sums(read, entries)):
             return _what_came(table, entries)
         try:
             table.write(_writes(read, entries))
@@ -91,6 +94,7 @@ def _places(entries: tuple[Entry, ...]) -> list[Place]:
             line_place(key.tenant, key.meter, entry.line),
             head_place(key.tenant, key.meter),
             last_place(key),
+            balance_place(key, entry.period),
             aggregate_place(key),
             *(slot_place(allocation.place.slot) for allocation in entry.allocations),
         ]
@@ -113,6 +117,27 @@ def _is_next(read: Read, entry: Entry) -> bool:
     position = int(last["position"])
     reaches = entry.position > position or (entry.position == position and not entry.delta)
     return follows and entry.revision == int(last["revision"]) + 1 and reaches
+
+
+def _goes_on_from_sums(read: Read, entries: tuple[Entry, ...]) -> bool:
+    """Whether the series' sums are those that the Entries were computed from: whoever read the head
+    may have been shown older sums than belong to it."""
+    sums: dict[Place, Balance] = {}
+    for entry in entries:
+        place = balance_place(entry.key, entry.period)
+        before = sums.get(place) or balance_of(read.balance(entry))
+        billed = add(before.billed, add(entry.released, entry.moved))
+        allocated = before.allocated
+        for allocation in entry.allocations:
+            allocated = add(allocated, allocation.quantity)
+        sums[place] = Balance(billed, allocated)
+        if sums[place] != Balance(entry.billed, entry.allocated):
+            return False
+    return True
+
+
+def balance_of(item: Item | None) -> Balance:
+    return Balance() if item is None else unpacked(item["balance"], Balance)
 
 
 def _writes(read: Read, entries: tuple[Entry, ...]) -> list[Write]:
@@ -155,19 +180,23 @@ def _raise(read: Read, raised: dict[SlotKey, Slot], entry: Entry) -> list[SlotKe
 
 
 def _entry_writes(read: Read, entry: Entry) -> list[Write]:
-    key, before = entry.key, read.last(entry)
+    key, before, sums = entry.key, read.last(entry), read.balance(entry)
     line = line_place(key.tenant, key.meter, entry.line)
     last = {"line": entry.line, "revision": entry.revision, "position": entry.position}
     balance = Balance(entry.billed, entry.allocated)
     writes = [
         Write(place=line, put={"entry": packed(entry), "hash": entry.hash}),
-        # Beside the head's condition, since this may have been read before the head was.
+        # Beside the head's condition, since these may have been read before the head was.
         Write(
             place=last_place(key),
             put=last,
             expect={"revision": None if before is None else int(before["revision"])},
         ),
-        Write(place=balance_place(key, entry.period), put={"balance": packed(balance)}),
+        Write(
+            place=balance_place(key, entry.period),
+            put={"balance": packed(balance)},
+            expect={"balance": None if sums is None else sums["balance"]},
+        ),
     ]
     if entry.allocations:
         place = placed_place(key, entry.period, entry.line)
@@ -187,11 +216,17 @@ def _head_write(read: Read, entries: tuple[Entry, ...]) -> Write:
 
 
 def _aggregate_writes(read: Read, entries: tuple[Entry, ...]) -> list[Write]:
-    """Sealed, and due again: a writer that slept may append an old total after the mark was
-    taken. Without a condition, since an Aggregate never goes away and events may come meanwhile."""
+    """Sealed, and due anew: a writer that slept may append an old total after another saw the new
+    one, whether that one has taken the mark already or is about to. On no condition but of the
+    marks: an Aggregate never goes away, and events may come meanwhile."""
     places = {aggregate_place(entry.key) for entry in entries}
-    return [
-        Write(place=place, sets={"sealed": 1, **due_mark(aggregate_of(read.items[place]))})
-        for place in places
-        if place in read.items
-    ]
+    return [_marked(place, read.items[place]) for place in places if place in read.items]
+
+
+def _marked(place: Place, item: Item) -> Write:
+    aggregate = aggregate_of(item)
+    return Write(
+        place=place,
+        sets={"sealed": 1, "marks": aggregate.marks + 1, **due_mark(aggregate)},
+        expect={"marks": aggregate.marks or None},
+    )

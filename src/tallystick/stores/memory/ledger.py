@@ -123,6 +123,8 @@ def _appended(tables: Tables, entries: tuple[Entry, ...]) -> Appended:
     tables.slots.update(slots)
     for entry in entries:
         _write(tables, entry)
+    for key in {entry.key for entry in entries}:
+        _mark(tables, key)
     return Appended.APPENDED
 
 
@@ -170,6 +172,12 @@ def _write(tables: Tables, entry: Entry) -> None:
     tables.heads[key.tenant, key.meter] = Head(entry.line, entry.hash)
     tables.last[key] = entry
     tables.balances[_series(key), entry.period] = Balance(entry.billed, entry.allocated)
-    if key in tables.aggregates:
-        # Due again: a writer that slept may append an old total after the mark was taken.
-        tables.aggregates[key] = replace(tables.aggregates[key], sealed=True, due=True)
+
+
+def _mark(tables: Tables, key: AggregateKey) -> None:
+    """Sealed, and due anew: a writer that slept may append an old total after another saw the new
+    one, whether that one has taken the mark already or is about to."""
+    aggregate = tables.aggregates.get(key)
+    if aggregate is not None:
+        marks = aggregate.marks + 1
+        tables.aggregates[key] = replace(aggregate, sealed=True, due=True, marks=marks)

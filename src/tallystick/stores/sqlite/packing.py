@@ -12,6 +12,8 @@ _HEX: Final = frozenset("0123456789abcdef")
 def common_prefix(keys: Sequence[str]) -> str:
     """What all begin with: where the first and the last of them agree, the others do too."""
     first, last = min(keys), max(keys)
+    if first == last:
+        return first
     agree = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     return first[: sum(1 for _ in agree)]
 

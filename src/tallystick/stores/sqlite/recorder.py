@@ -17,6 +17,7 @@ import apsw
 from tallystick.ports import Recorded, Recording
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.accounts import Kept
+from tallystick.stores.sqlite.gathering import NOTHING, gathered, read_stretch
 from tallystick.stores.sqlite.key_index import KeyIndex, Recent, read_hash
 from tallystick.stores.sqlite.pages import Row, row_of
 from tallystick.stores.sqlite.recording import Recordings, State
@@ -32,6 +33,7 @@ class Recorder:
         self._sizes = sizes
         self._index: KeyIndex | None = None
         self._kept = Kept()
+        self._waiting = NOTHING
         self._left: Row = ()
         self._transaction = 0
 
@@ -55,6 +57,8 @@ class Recorder:
         recorded = recordings.record_all(batch)
         index.add(recordings.hashes, recordings.state.event_id)
         index.keep_up(db, len(recordings.hashes))
+        for size in recordings.segments:
+            self._waiting = gathered(db, self._waiting, size, self._sizes)
         self._left = (*recordings.state, db.total_changes(), version)
         return recorded
 
@@ -64,7 +68,7 @@ class Recorder:
         if is_as_left:
             self._kept.forget_most(self._sizes.accounts_max)
         else:
-            self._kept = Kept()
+            self._kept, self._waiting = Kept(), read_stretch(db, self._sizes)
         if self._index is None:
             self._index = KeyIndex(read_hash(db, self._sizes), self._sizes)
         self._index.resume(db, state.event_id, is_as_left=is_as_left, is_first=is_first)

@@ -1,7 +1,7 @@
 """One call of `record`: a batch of events laid over the Aggregates they touch, then written.
 
 Folding is the domain's; here is only what it needs to know (live members, positions) and where it
-goes: many events at once into segments, few into rows. All happens inside the caller's write
+goes: into segments. All happens inside the caller's write
 transaction, so that nothing read here can be old.
 """
 
@@ -22,12 +22,13 @@ from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Taken
 from tallystick.stores.sqlite.dead_letters import keep_letter
 from tallystick.stores.sqlite.finding import matching
+from tallystick.stores.sqlite.gathering import Size
 from tallystick.stores.sqlite.key_index import KeyIndex, Known
 from tallystick.stores.sqlite.pages import row_of
 from tallystick.stores.sqlite.rows import contribution_of, differences, text_of
 from tallystick.stores.sqlite.sizes import Sizes
 from tallystick.stores.sqlite.stored import Stored
-from tallystick.stores.sqlite.writing import Written, write_events
+from tallystick.stores.sqlite.writing import Written, write_segment
 
 _DUPLICATE: Final = Recorded(Receipt.DUPLICATE)
 _CONFLICT: Final = Recorded(Receipt.CONFLICT)
@@ -75,6 +76,8 @@ class Recordings:
         self._written = Written(self._event_id + 1)
         self.hashes: list[tuple[int, int]] = []
         """(hash, event id) of the same."""
+        self.segments: list[Size] = []
+        """What was written."""
 
     @property
     def state(self) -> State:
@@ -104,7 +107,9 @@ class Recordings:
 
     def flush(self) -> None:
         """Write what was recorded so far."""
-        write_events(self._db, self._written, self._sizes)
+        if self._written.events:
+            size = write_segment(self._db, self._written, self._sizes.signpost_every)
+            self.segments.append(size)
         self._accounts.flush()
         self._written = Written(self._event_id + 1)
 

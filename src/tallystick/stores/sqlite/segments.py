@@ -23,9 +23,24 @@ from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.rows import differences, quantity_of, text_of
 
 COMPRESSION: Final = 1
+COMPRESSED_FROM: Final = 1_024
+"""Fewer bytes are quicker left as they are, and are packed when their segment is gathered."""
+
+ZLIB: Final = 0x78
+"""The first byte of what is compressed; no column begins with it."""
+
 FINGERPRINT_BYTES: Final = 16
 
 T = TypeVar("T")
+
+
+class Extent(NamedTuple):
+    """The columns of a segment's row that are looked for."""
+
+    id: int
+    events: int
+    occurred_from: int
+    occurred_until: int
 
 
 class Names(msgspec.Struct, frozen=True, array_like=True):
@@ -41,7 +56,8 @@ class Names(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
-    """One Aggregate that the segment changed: by changes that lie side by side, in order."""
+    """Changes of one Aggregate that lie side by side, in order. Where a void took out something
+    between two of its changes, a segment has several for it."""
 
     aggregate_id: int
     first_position: int
@@ -85,7 +101,7 @@ _BODY: Final = msgspec.msgpack.Decoder(Body)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
-class _Texts(dict[str, int]):
+class Texts(dict[str, int]):
     """Texts by the order in which they came."""
 
     def __missing__(self, text: str) -> int:
@@ -102,28 +118,43 @@ def segment_row(
 ) -> Row:
     """What `INSERT INTO segment` takes."""
     occurred = [event.occurred_at for event in events]
-    fingerprints = [event.fingerprint for event in events]
-    hashes = hex_bytes(fingerprints, FINGERPRINT_BYTES)
     keys = [event.key for event in events]
+    fingerprints = [event.fingerprint for event in events]
+    return packed_row(
+        Extent(first_id, len(events), min(occurred), max(occurred)),
+        (tenant_ids, keys, fingerprints),
+        _body(events, min(occurred), lines, series),
+    )
+
+
+def packed_row(extent: Extent, named: tuple[list[int], list[str], list[str]], body: Body) -> Row:
+    """The same from columns. `named`: the tenant id, the key and the fingerprint of each event."""
+    tenant_ids, keys, fingerprints = named
+    hashes = hex_bytes(fingerprints, FINGERPRINT_BYTES)
     prefix = common_prefix(keys)
     rests = [key[len(prefix) :] for key in keys]
     names = Names(
         tenant_ids, prefix, uuid_bytes(rests) or rests, fingerprints if hashes is None else None
     )
-    packed_names = _packed(names, zlib.Z_HUFFMAN_ONLY)
-    body = _packed(_body(events, min(occurred), lines, series), zlib.Z_DEFAULT_STRATEGY)
-    parts = (packed_names, hashes or b"", body)
-    return (first_id, len(events), min(occurred), max(occurred), checksum(*parts), *parts)
+    parts = (
+        _packed(names, zlib.Z_HUFFMAN_ONLY),
+        hashes or b"",
+        _packed(body, zlib.Z_DEFAULT_STRATEGY),
+    )
+    return (*extent, checksum(extent, *parts), *parts)
 
 
 def _packed(columns: Names | Body, strategy: int) -> bytes:
     """Keys are random: looking for repetitions in them takes longer, and finds worse than none."""
+    plain = _ENCODER.encode(columns)
+    if len(plain) < COMPRESSED_FROM:
+        return plain
     packing = zlib.compressobj(COMPRESSION, strategy=strategy)
-    return packing.compress(_ENCODER.encode(columns)) + packing.flush()
+    return packing.compress(plain) + packing.flush()
 
 
-def checksum(*parts: bytes) -> int:
-    found = 0
+def checksum(extent: Extent, *parts: bytes) -> int:
+    found = zlib.crc32(b"%d %d %d %d" % extent)
     for part in parts:
         found = zlib.crc32(part, found)
     return found
@@ -144,7 +175,7 @@ def series_of(lines: Sequence[Line]) -> dict[Account, Series]:
 def _body(
     events: Sequence[Event], since: int, lines: Sequence[Line], series: dict[Account, Series]
 ) -> Body:
-    texts = _Texts()
+    texts = Texts()
     place_of = {account: place for place, account in enumerate(series)}
     received = events[0].received_at
     quantities = [texts[text_of(event.quantity)] for event in events]
@@ -196,6 +227,7 @@ class Segment:
     id: int
     count: int
     occurred_from: int
+    occurred_until: int
     checksum: int
     packed_names: bytes
     fingerprints: bytes
@@ -223,22 +255,24 @@ class Segment:
     def _unpacked(self, decoder: "msgspec.msgpack.Decoder[T]", packed: bytes) -> T:
         if not self.is_sound():
             raise apsw.CorruptError(f"segment {self.id} does not match its checksum")
-        return decoder.decode(zlib.decompress(packed))
+        return decoder.decode(zlib.decompress(packed) if packed[0] == ZLIB else packed)
 
     def is_sound(self) -> bool:
+        extent = Extent(self.id, self.count, self.occurred_from, self.occurred_until)
         parts = (self.packed_names, self.fingerprints, self.packed_body)
-        return checksum(*parts) == self.checksum
+        return checksum(extent, *parts) == self.checksum
+
+    def fingerprint(self, place: int) -> str:
+        told = self.names.fingerprints
+        if told is not None:
+            return told[place]
+        start = place * FINGERPRINT_BYTES
+        return self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
 
     def name(self, event_id: int) -> tuple[int, str, str]:
         """(tenant id, key, fingerprint)."""
         place = event_id - self.id
-        names = self.names
-        if names.fingerprints is not None:
-            fingerprint = names.fingerprints[place]
-        else:
-            start = place * FINGERPRINT_BYTES
-            fingerprint = self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
-        return names.tenant_ids[place], self.keys[place], fingerprint
+        return self.names.tenant_ids[place], self.keys[place], self.fingerprint(place)
 
     def instant(self, event_id: int) -> int:
         return self.occurred_from + self.body.occurred[event_id - self.id]
@@ -260,11 +294,12 @@ class Segment:
         )
 
     def series(self, aggregate_id: int) -> Series | None:
+        """The first for this Aggregate."""
         return self._by_aggregate.get(aggregate_id)
 
     @cached_property
     def _by_aggregate(self) -> dict[int, Series]:
-        return {one.aggregate_id: one for one in self.body.series}
+        return {one.aggregate_id: one for one in reversed(self.body.series)}
 
     def added_to(self, aggregate_id: int) -> list[Added]:
         """What the segment added to an Aggregate, in order of position."""

@@ -12,14 +12,20 @@ two bytes more for each key would cost more."""
 class Sizes:
     """Tests make all of it small, so that a few events meet everything that millions would.
 
-    Fewer events than `segment_min` in a call become rows; more than `segment_max` become several
-    segments. `recent_max` keys wait in memory (about 100 bytes each) before they become a run;
-    `fan_in` runs become one; `slice_keys` of them move at once; all filters together take
-    `filters_max` bytes. `hash_bits` must stay what it was for a file.
+    The events of a call become a segment, and more than `segment_max` of them several. Segments of
+    fewer than `small_max` events and `small_bytes` that follow one another are gathered into one,
+    as soon as they hold `gathered_events`, or `gathered_bytes`, or a larger one comes.
+
+    `recent_max` keys wait in memory (about 100 bytes each) before they become a run; `fan_in` runs
+    become one; `slice_keys` of them move at once; all filters together take `filters_max` bytes.
+    `hash_bits` must stay what it was for a file.
     """
 
-    segment_min: int = 24
     segment_max: int = 4_096
+    small_max: int = 64
+    small_bytes: int = 16 * 1024
+    gathered_events: int = 512
+    gathered_bytes: int = 256 * 1024
     signpost_every: int = 1_024
     accounts_max: int = 16_384
     recent_max: int = 65_536

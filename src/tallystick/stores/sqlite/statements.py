@@ -153,7 +153,7 @@ CLEAR_AGGREGATE_DUE: Final = """
         AND position = ? AND marks = ?
 """
 SEAL_AGGREGATE: Final = """
-    UPDATE aggregate SET is_sealed = 1, is_due = 1
+    UPDATE aggregate SET is_sealed = 1, is_due = 1, marks = marks + 1
     WHERE tenant = ? AND meter = ? AND dimensions = ? AND window_start = ? AND window_end = ?
 """
 MARK_AGGREGATES_OF_METER_DUE: Final = """

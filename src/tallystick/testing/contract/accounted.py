@@ -207,9 +207,11 @@ class AccountedContract(StoreHooks):
 
     def test_a_carry_stands_as_a_pair(self, store: Store) -> None:
         out, into = carry(store)
+        read = find(store)
 
         assert store.ledger.append([(out, into)]) == (Appended.APPENDED,)
 
+        assert find(store).marks == read.marks + 1
         assert store.ledger.entries().elements == (out, into)
         book = store.ledger.book(aggregate_key(), [JANUARY, FEBRUARY])
         assert (book.head, book.last) == (Head(2, into.hash), into)

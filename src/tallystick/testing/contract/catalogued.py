@@ -12,7 +12,7 @@ from tallystick.domain.period import Interval, Unit
 from tallystick.domain.tenant import Tenant, Terms
 from tallystick.ports import Account, Store
 from tallystick.testing.contract.hooks import StoreHooks
-from tallystick.testing.contract.steps import count, due_keys, find
+from tallystick.testing.contract.steps import count, due_keys, find, seen
 from tallystick.testing.factories import (
     NOON,
     aggregate_key,
@@ -264,9 +264,8 @@ class CataloguedContract(StoreHooks):
         read = find(store)
 
         store.catalog.save(mapping(), override())
-        store.ledger.clear_due([(read.key, read.position, read.marks)])
+        store.ledger.clear_due([seen(read)])
         assert due_keys(store) == [aggregate_key()]
 
-        read = find(store)
-        store.ledger.clear_due([(read.key, read.position, read.marks)])
+        store.ledger.clear_due([seen(find(store))])
         assert due_keys(store) == []

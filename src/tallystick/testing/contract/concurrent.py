@@ -26,6 +26,7 @@ from tallystick.testing.contract.steps import (
     report,
     seal,
     sealed,
+    seen,
     slot_of,
     value,
 )
@@ -277,9 +278,10 @@ class ConcurrentContract(StoreHooks):
                 else:
                     for aggregate in mine.ledger.aggregates_due(NOON).elements:
                         new = next_of(mine, aggregate.key)
-                        mine.ledger.append([new] if new else [])
-                        seen = (aggregate.key, aggregate.position, aggregate.marks)
-                        mine.ledger.clear_due([seen])
+                        outcomes = mine.ledger.append([new] if new else [])
+                        own = outcomes.count(Appended.APPENDED)
+                        read = replace(aggregate, marks=aggregate.marks + own)
+                        mine.ledger.clear_due([seen(read)])
 
         self.race(store, act, threads=4)
 

@@ -24,6 +24,7 @@ from tallystick.testing.contract.steps import (
     report,
     seal,
     sealed,
+    seen,
     settle,
     slot_of,
     stepped,
@@ -120,13 +121,6 @@ class ConditionalContract(StoreHooks):
 
         assert appended == (Appended.APPENDED, Appended.STALE, Appended.APPENDED)
 
-    def test_append_leaves_the_due_mark_alone(self, store: Store) -> None:
-        count(store)
-
-        seal(store)
-
-        assert (find(store).sealed, find(store).due) == (True, True)
-
     def test_append_marks_the_aggregate_due_again(self, store: Store) -> None:
         count(store)
         store.ledger.clear_due([(aggregate_key(), 1, 0)])
@@ -134,12 +128,13 @@ class ConditionalContract(StoreHooks):
 
         seal(store)
 
+        assert find(store).sealed
         assert due_keys(store) == [aggregate_key()]
 
     def test_a_mark_is_taken_at_the_position_that_was_read(self, store: Store) -> None:
         sealed(store)
 
-        store.ledger.clear_due([(aggregate_key(), 1, 0)])
+        store.ledger.clear_due([seen(find(store))])
 
         assert not find(store).due
         assert find(store).sealed
@@ -147,17 +142,28 @@ class ConditionalContract(StoreHooks):
 
     def test_a_change_between_reading_and_clearing_keeps_the_mark(self, store: Store) -> None:
         sealed(store)
+        read = find(store)
         count(store, "e2")
 
-        store.ledger.clear_due([(aggregate_key(), 1, 0)])
+        for position in (read.position, read.position + 2):
+            store.ledger.clear_due([seen(replace(read, position=position))])
+            assert due_keys(store) == [aggregate_key()]
+
+    def test_an_append_between_reading_and_clearing_keeps_the_mark(self, store: Store) -> None:
+        """Whoever found nothing to say takes no mark of one that slept over an older total."""
+        count(store)
+        read = find(store)
+
+        seal(store)
+        store.ledger.clear_due([seen(read)])
         assert due_keys(store) == [aggregate_key()]
 
-        store.ledger.clear_due([(aggregate_key(), 3, 0)])
-        assert due_keys(store) == [aggregate_key()]
+        store.ledger.clear_due([seen(replace(read, marks=read.marks + 1))])
+        assert due_keys(store) == []
 
     def test_a_later_event_marks_a_cleared_aggregate(self, store: Store) -> None:
         sealed(store)
-        store.ledger.clear_due([(aggregate_key(), 1, 0)])
+        store.ledger.clear_due([seen(find(store))])
 
         count(store, "e2")
 

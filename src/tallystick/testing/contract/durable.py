@@ -16,6 +16,7 @@ from tallystick.testing.contract.steps import (
     report,
     seal,
     sealed,
+    seen,
     settle,
     slot_of,
     value,
@@ -59,7 +60,7 @@ def live(store: Store) -> None:
         store.catalog.save(mapping(name), override("so that it is billed"))
     settle(store, intend(store))
     intend(store, place(destination="cus_beta").slot)
-    store.ledger.clear_due([(aggregate_key(), find(store).position, 0)])
+    store.ledger.clear_due([seen(find(store))])
     store.outbox.clear_due([slot_of(store)])
     letters = [dead_letter(f"letter {i}") for i in range(3)]
     store.dead_letters.keep(letters)
@@ -177,7 +178,7 @@ class DurableContract(StoreHooks):
     def test_cleared_marks_stay_cleared(self, store: Store) -> None:
         sealed(store)
         publish(store)
-        store.ledger.clear_due([(aggregate_key(), 1, 0)])
+        store.ledger.clear_due([seen(find(store))])
         store.outbox.clear_due([slot_of(store)])
 
         with self.reopened(store) as again:

@@ -16,6 +16,7 @@ from tallystick.testing.contract.steps import (
     report,
     seal,
     sealed,
+    seen,
     settle,
     slot_of,
     value,
@@ -60,7 +61,7 @@ class IdempotentContract(StoreHooks):
 
     def test_a_duplicate_does_not_mark_due_again(self, store: Store) -> None:
         sealed(store)
-        store.ledger.clear_due([(aggregate_key(), 1, 0)])
+        store.ledger.clear_due([seen(find(store))])
 
         count(store, "e1", 5)
 
@@ -114,11 +115,11 @@ class IdempotentContract(StoreHooks):
 
     def test_the_same_entries_again_are_there_already(self, store: Store) -> None:
         entry = sealed(store)
-        before = slot_of(store), store.ledger.head("acme", "requests")
+        before = slot_of(store), store.ledger.head("acme", "requests"), find(store)
 
         assert store.ledger.append([(entry,)]) == (Appended.ALREADY,)
 
-        assert (slot_of(store), store.ledger.head("acme", "requests")) == before
+        assert (slot_of(store), store.ledger.head("acme", "requests"), find(store)) == before
         assert store.ledger.entries().elements == (entry,)
 
     def test_entries_are_there_already_however_far_the_chain_went_on(self, store: Store) -> None:
@@ -165,7 +166,7 @@ class IdempotentContract(StoreHooks):
         publish(store)
 
         for _ in range(2):
-            store.ledger.clear_due([(aggregate_key(), 1, 0)])
+            store.ledger.clear_due([seen(find(store))])
             store.outbox.clear_due([slot_of(store)])
 
         assert not find(store).due

@@ -70,6 +70,11 @@ def value(store: Store, key: AggregateKey | None = None) -> Decimal:
     return find(store, key).value
 
 
+def seen(aggregate: Aggregate) -> tuple[AggregateKey, int, int]:
+    """What whoever read this Aggregate takes its due mark at."""
+    return (aggregate.key, aggregate.position, aggregate.marks)
+
+
 def due_keys(store: Store, before: int = LATEST) -> list[AggregateKey]:
     due = every(partial(store.ledger.aggregates_due, before))
     return [aggregate.key for aggregate in due]

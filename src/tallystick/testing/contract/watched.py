@@ -15,6 +15,7 @@ from tallystick.testing.contract.steps import (
     report,
     seal,
     sealed,
+    seen,
     settle,
     slot_of,
     stepped,
@@ -39,8 +40,7 @@ class WatchedContract(StoreHooks):
     def test_a_mark_that_was_taken_is_not_counted(self, store: Store) -> None:
         sealed(store)
         publish(store)
-        found = find(store)
-        store.ledger.clear_due([(found.key, found.position, found.marks)])
+        store.ledger.clear_due([seen(find(store))])
         store.outbox.clear_due([slot_of(store)])
 
         assert store.backlog(NOON) == Backlog()

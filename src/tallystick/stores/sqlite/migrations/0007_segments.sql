@@ -1,6 +1,7 @@
--- Segments: the events of one call in one row that never changes, with what they added to their
--- Aggregates. Small calls stay rows of `event` and `change`; ids rise through both. `names` tells
--- a duplicate, `body` is the rest; `checksum` is over all three.
+-- Segments: the events of one call in one row, with what they added to their Aggregates; small ones
+-- that follow one another are gathered into one. Events that are rows of `event` and `change` stay
+-- there; ids rise through both. `names` tells a duplicate, `body` is the rest; `checksum` is over
+-- the whole row.
 
 CREATE TABLE segment (
     id INTEGER PRIMARY KEY,
@@ -68,5 +69,3 @@ CREATE TABLE key_page (
     body BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX key_page_hash ON key_page (run_id, first_hash);
-
-DROP INDEX event_key;
