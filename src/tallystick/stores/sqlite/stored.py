@@ -64,7 +64,7 @@ class Stored:
         if row is not None:
             return event_of(row)
         segment = self._needed_segment(event_id)
-        return segment.event(event_id, self.tenant(segment.name(event_id)[0]))
+        return segment.event(event_id, self.tenant(segment.tenant_id(event_id)))
 
     def places(self, event_id: int) -> list[Place]:
         """What the event added, in the order in which it did."""
@@ -187,7 +187,7 @@ class Stored:
         if row is not None:
             return int(row[0]), str(row[1])
         segment = self._needed_segment(event_id)
-        return segment.instant(event_id), segment.name(event_id)[1]
+        return segment.instant(event_id), segment.key(event_id)
 
     def _added(
         self, aggregate_id: int, segment_id: int, after: int, end: int
@@ -229,5 +229,5 @@ class Stored:
 
 def _contribution_row(segment: Segment, one: Added) -> Row:
     event_id = segment.id + one.event
-    key = segment.name(event_id)[1]
+    key = segment.key(event_id)
     return one.quantity, one.member, one.differs, segment.instant(event_id), key
