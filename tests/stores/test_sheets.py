@@ -1,21 +1,27 @@
 """A batch in columns means what its reports mean one by one, on every store, to the last byte."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import apsw
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from tallystick.domain.event import key_of
 from tallystick.domain.meter import Aggregation, Filter, Meter, Operator, Span
+from tallystick.domain.report import parse_report
 from tallystick.domain.tenant import Tenant, Terms
 from tallystick.ports import Store
-from tallystick.stages.decoding import decode_objects
-from tallystick.stages.ingesting import Outcome, Report, ingest, intake_of
-from tallystick.stages.tabulating import PlainReports, tabulated
+from tallystick.stages.decoding import decode, decode_objects, encode
+from tallystick.stages.ingesting import Outcome, Report, ingest, intake_of, kind_of
+from tallystick.stages.tabulating import PlainReports, tabulated, together
 from tallystick.stores.memory import MemoryStore
 from tallystick.stores.sqlite import SqliteStore
 from tallystick.stores.sqlite.sizes import STANDARD, Sizes
@@ -205,3 +211,117 @@ def test_a_batch_in_columns_is_counted_as_its_reports_are_one_by_one(make, batch
                 seal_all(by_themselves)
         assert listed(in_columns) == listed(by_themselves)
         in_columns.close()
+
+
+# ── Cases that a draw may miss ────────────────────────────────────────────────────────────────────
+
+
+def sent(number: int, quantity: object = 1, **more: object) -> dict[str, object]:
+    usual = {
+        "specversion": "1.0",
+        "id": str(number),
+        "source": "api",
+        "type": "requests",
+        "subject": "acme",
+        "time": "2026-01-31T10:30:00Z",
+        "data": {"quantity": quantity},
+    }
+    return usual | more
+
+
+def counted(store: Store, *reports: dict[str, object]) -> list[str]:
+    """What became of each, in columns."""
+    found = read(written(reports), "a test")
+    assert found is not None
+    return list(map(kind_of, told(store, found)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    found = SqliteStore.open(tmp_path / "tally.db", incarnation="first")
+    yield with_catalog(found)
+    found.close()
+
+
+def total(store: Store) -> Decimal:
+    return sum((a.value for a in aggregates(store)), start=Decimal(0))
+
+
+def test_what_a_sheet_repeats_is_not_added_again(store):
+    first = counted(store, sent(1, 5), sent(1, 5), sent(2, 7))
+    again = counted(store, sent(1, 5), sent(2, 8), sent(3, 11), sent(3, 12))
+
+    assert first == ["recorded", "duplicate", "recorded"]
+    assert again == ["duplicate", "conflict", "recorded", "conflict"]
+    assert total(store) == 5 + 7 + 11
+    assert [letter.body for letter in store.dead_letters.list().elements] == [
+        encode(sent(2, 8)),
+        encode(sent(3, 12)),
+    ]
+
+
+def test_a_sheet_knows_of_a_void_that_came_before_its_event(store):
+    void = {"tenant": "acme", "key": "v", "voids": key_of("api", "1")}
+    assert told(store, [Report(origin="a test", body=void)])
+
+    assert counted(store, sent(1, 5), sent(2, 7)) == ["recorded", "recorded"]
+    assert total(store) == 7
+
+
+def test_what_a_sheet_adds_to_a_sealed_window_is_late(store):
+    counted(store, sent(1))
+    seal_all(store)
+
+    assert counted(store, sent(2), sent(3, time="2026-01-31T11:30:00Z")) == ["late", "recorded"]
+
+
+def test_the_future_of_one_report_is_told_of_that_one_alone(store):
+    future = sent(2, time="2026-01-31T12:05:00.000001Z")
+
+    assert counted(store, sent(1), future) == ["recorded", "dead_letter"]
+    assert total(store) == 1
+
+
+def test_a_total_that_may_overflow_is_folded_step_by_step(store):
+    usual = factories.recording(factories.event("e"), METERS[0])
+    nearly = replace(usual.contributions[0], value=Decimal(10**38 - 3))
+    store.events.record([replace(usual, contributions=(nearly,))], NOON)
+
+    became = counted(store, sent(1, 1), sent(2, 2), sent(3, 1), sent(4, 1))
+
+    assert became == ["recorded", "dead_letter", "recorded", "dead_letter"]
+    assert [one.value for one in aggregates(store)] == [Decimal(10**38 - 1)]
+
+
+def test_an_event_of_a_sheet_tells_its_fingerprint_without_keeping_it(store):
+    event = parse_report(decode(json.dumps(sent(1, 2.50))), NOON)
+
+    counted(store, sent(1, 2.50), sent(2))
+
+    with closing(apsw.Connection(str(store.path))) as db:
+        assert db.execute("SELECT count, fingerprints FROM segment").fetchall() == [(2, b"")]
+    assert store.events.event("acme", event.key) == event
+
+
+def test_several_bodies_are_one_sheet_and_each_report_keeps_its_origin(store):
+    bodies = [read(written([sent(n), sent(n + 1)]), f"body {n}") for n in (0, 10, 20)]
+    reports = together([found for found in bodies if found is not None])
+
+    assert [kind_of(one) for one in told(store, reports)] == ["recorded"] * 6
+    assert [report.origin for report in reports] == [f"body {n}" for n in (0, 0, 10, 10, 20, 20)]
+    assert [report.body for report in reports[1:3]] == [sent(1), sent(10)]
+
+
+@pytest.mark.parametrize("odd_one", [{"data": {"quantity": -1}}, {"traceparent": "00"}, {"id": ""}])
+def test_a_batch_with_one_report_of_another_kind_is_not_read_in_columns(odd_one):
+    assert read(written([sent(1), sent(2)]), "a test") is not None
+    assert read(written([sent(1), sent(2, **odd_one)]), "a test") is None
+
+
+def test_a_repeated_field_of_a_report_in_columns_is_its_last(store):
+    body = written([sent(1)]).replace(b'"subject"', b'"subject": "nobody", "subject"')
+    found = read(body, "a test")
+
+    assert found is not None
+    assert [kind_of(one) for one in told(store, found)] == ["recorded"]
+    assert total(store) == 1

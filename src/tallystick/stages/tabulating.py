@@ -125,7 +125,8 @@ def tabulated(body: bytes, ordinary: Callable[[], Sequence["Report"]]) -> PlainR
 
 
 def _part(sent: list[_CloudEvent], ordinary: Callable[[], Sequence["Report"]]) -> Part:
-    openings, times, cells = _Openings(), _Times(), _Numbers()
+    openings, times = _Openings(), _Times()
+    cells: dict[Named, int] = {}
     ids = [event.id for event in sent]
     keys = [openings[event.source] + numbered(event.id) for event in sent]
     if not (all(ids) and "".join(ids).isprintable() and len(max(keys, key=len)) <= KEY_LENGTH_MAX):
@@ -133,7 +134,7 @@ def _part(sent: list[_CloudEvent], ordinary: Callable[[], Sequence["Report"]]) -
     occurred = [times[event.time] for event in sent]
     return Part(
         cell_of=[
-            cells[event.subject, event.type, at // HOUR]
+            cells.setdefault((event.subject, event.type, at // HOUR), len(cells))
             for event, at in zip(sent, occurred, strict=True)
         ],
         named=list(cells),
@@ -162,14 +163,6 @@ class _Times(dict[str, int]):
         if not is_within_calendar(instant):
             raise _NotPlain
         return instant
-
-
-class _Numbers(dict[Named, int]):
-    """Names in the order in which they came."""
-
-    def __missing__(self, named: Named) -> int:
-        number = self[named] = len(self)
-        return number
 
 
 # Services send the same few over and over: a plan, a region and a small number.

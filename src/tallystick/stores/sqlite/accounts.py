@@ -217,6 +217,11 @@ class Accounts:
                 account.aggregate = replace(account.aggregate, due=True)
 
 
+def is_late(aggregate: Aggregate, now: int) -> bool:
+    """Whether what is counted there now comes late: its window has ended, and was sealed."""
+    return aggregate.sealed and aggregate.key.window.end <= now
+
+
 def _kept_apart_in(key: AggregateKey) -> tuple[str, str, Window] | None:
     return None if key.group in (WHOLE, OTHER) else (key.tenant, key.meter, key.window)
 

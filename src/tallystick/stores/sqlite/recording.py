@@ -21,7 +21,7 @@ from tallystick.domain.sheet import Cell, Sheet
 from tallystick.ports import Recorded, Recording
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite import statements as sql
-from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Taken
+from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Taken, is_late
 from tallystick.stores.sqlite.dead_letters import keep_letter
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.gathering import Size
@@ -290,15 +290,13 @@ class Recordings:
         if len(self._written.events) >= self._sizes.segment_max:
             self.flush()
         self._event_id += 1
-        is_late = False
+        comes_late = False
         for account, tally in draft.tallies.items():
             if account.is_changed:
                 account.tally = tally
             else:
                 self._accounts.change(account, tally)
-            aggregate = account.aggregate
-            if aggregate.sealed:
-                is_late |= aggregate.key.window.end <= self._now
+            comes_late |= is_late(account.aggregate, self._now)
         self._written.events.append(event)
         self._written.tenant_ids.append(tenant_id)
         for account, contribution, taken in draft.lines:
@@ -312,7 +310,7 @@ class Recordings:
             self._db.execute(sql.INSERT_VOID, (tenant_id, event.voids, self._event_id))
             self._has_voids = True
         touched = tuple([account.aggregate.key for account in draft.tallies])
-        return Recorded(Receipt.LATE if is_late else Receipt.RECORDED, touched)
+        return Recorded(Receipt.LATE if comes_late else Receipt.RECORDED, touched)
 
     def _added(self, account: Account, contribution: Contribution) -> None:
         account.position = position = account.position + 1

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from tallystick.domain.aggregate import Aggregate, Place, Tally, fold_sum
+from tallystick.domain.aggregate import Place, Tally, fold_sum
 from tallystick.domain.event import Receipt
 from tallystick.domain.meter import Aggregation
 from tallystick.domain.quantity import ONE
 from tallystick.domain.sheet import Cell, Sheet, Sum, added_at, sums_of
 from tallystick.ports import Recorded
-from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept
+from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, is_late
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.key_index import Known
 from tallystick.stores.sqlite.pages import Row
@@ -129,11 +129,6 @@ def receipts_of(accounted: Accounted, now: int) -> dict[Cell, Recorded]:
         )
         for cell, found in accounted.items()
     }
-
-
-def is_late(aggregate: Aggregate, now: int) -> bool:
-    """Whether what counts there now comes after its window was sealed, and so has ended."""
-    return aggregate.sealed and aggregate.key.window.end <= now
 
 
 # ── Packing ───────────────────────────────────────────────────────────────────────────────────────
