@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -167,6 +168,25 @@ def test_a_mapping_whose_marks_were_not_set_sets_them_later(store: DynamoStore, 
     due = store.ledger.aggregates_due(TEN * 2).elements
     assert [aggregate.key for aggregate in due] == [aggregate_key()]
     assert find(store).marks >= 2
+
+
+def test_an_append_keeps_the_mark_that_a_mapping_sets_before_its_write(
+    store: DynamoStore, client: Unsteady
+):
+    count(store, "e1", 5)
+    read, new = find(store), next_of(store)
+
+    def mapped(name: str) -> None:
+        if name == "transact_write_items":
+            client.before = lambda _: None
+            store.catalog.save(mapping(), override())
+
+    client.before = mapped
+    assert store.ledger.append([new]) == (Appended.APPENDED,)
+    assert find(store).marks == read.marks + 2
+
+    store.ledger.clear_due([seen(replace(read, marks=read.marks + 1))])
+    assert find(store).due
 
 
 def test_pages_are_followed_to_the_end(store: DynamoStore, client: Unsteady):

@@ -28,3 +28,12 @@ def test_whoever_dies_after_a_restore_opens_the_file_that_took_the_place(seed):
 
     assert ran.met["restored"] == 1
     assert ran.met["reopened"] > 0
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [drawn_plan(940005348), drawn_plan(950004115, hours_max=30, narrow=True)],
+    ids=["a slot that the copy never published", "one of which it reads a total that lags"],
+)
+def test_what_the_lost_store_told_is_no_arrear_where_its_slot_closes_before_the_copy_sends(plan):
+    assert run_plan(plan).met["restored"] == 1

@@ -20,7 +20,7 @@ from tallystick.domain.publication import (
     shown_for_good,
 )
 from tallystick.domain.quantity import ZERO, add, equal_as_read, rest_as_read
-from tallystick.domain.slot import Mode, Route, Slot, SlotKey
+from tallystick.domain.slot import Mode, Route, Slot, SlotKey, is_read_alone
 
 WAYS_MAX: Final = 4_096
 """So many choices of totals are tried to explain what a group shows."""
@@ -208,7 +208,11 @@ def _with_blank(
     route: Route,
     limits: Limits,
 ) -> dict[SlotKey, Decimal]:
-    """The same where a slot was superseded and closed before its value was set again."""
+    """The same where a slot closed before its value was set again, so that nobody knows it.
+
+    Where the slot is read alone, whatever shows for good is what it holds: a lost copy, or somebody
+    else, may have set it.
+    """
     slot, *others = blank
     if others or at < shown_for_good(slot.place, limits):
         return {}
@@ -217,6 +221,8 @@ def _with_blank(
         left = rest_as_read(left, total)
     told = (ZERO, *slot.earlier)
     held = next((t for t in told if equal_as_read(t, left, route.digits_max)), None)
+    if held is None and is_read_alone(route):
+        held = left
     return {} if doubtful or held is None else {**found, slot.key: held}
 
 

@@ -205,6 +205,11 @@ def _bill_end(period: Window, timestamp: int) -> int:
     return period.start if timestamp < period.start else period.end
 
 
+def is_read_alone(route: Route) -> bool:
+    """Whether each slot's total is shown by itself."""
+    return route.hourly and route.reads is Reads.HOUR
+
+
 def reading_group(route: Route, slot: Slot) -> str:
     """What is read back together with this slot: its hour's total, or its whole period's."""
     key = slot.key

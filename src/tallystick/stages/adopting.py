@@ -4,26 +4,57 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from tallystick.domain.publication import Publication, State
-from tallystick.domain.quantity import ZERO, add, rest_as_read
+from tallystick.domain.publication import Limits, Publication, State, Step
+from tallystick.domain.quantity import ZERO, add, equal_as_read, rest_as_read, subtract
 from tallystick.domain.slot import Mode, Route, Slot
 from tallystick.ports import Due, Store
 
 
-def may_be_sent(slot: Slot, route: Route, restored_at: int) -> bool:
-    """Whether a lost copy may have sent to a slot that this one has never published.
+def is_unknown(slot: Slot, route: Route, step: Step, restored_at: int) -> bool:
+    """Whether the step takes the slot for empty, while a lost copy may have sent to it: this one
+    has neither published nor compared it.
 
-    Only where values add up: one that is set cannot count twice.
+    A value that is set may be sent all the same: it cannot count twice. Where a slot takes one
+    record, the provider itself guards it.
     """
-    new_here = slot.revision == 0 and not slot.earlier
-    return route.mode is Mode.DELTA and new_here and slot.place.timestamp < restored_at
+    mode = route.mode
+    believed = step in (Step.CLEAR, Step.CLOSED) or (step, mode) == (Step.INTEND, Mode.DELTA)
+    if not believed or mode is Mode.ONCE:
+        return False
+    return _is_new_here(slot) and slot.place.timestamp < restored_at
+
+
+def _is_new_here(slot: Slot) -> bool:
+    return slot.revision == 0 and not slot.earlier
+
+
+def is_shown(route: Route, restored_at: int, limits: Limits, now: int) -> bool:
+    """Whether the provider's totals show by now what a lost copy sent. Where values add up, the
+    restore itself has waited for that."""
+    late = now >= restored_at + limits.transport + limits.summary_lag
+    return late or route.mode is Mode.DELTA
+
+
+def set_again(store: Store, one: Due, shown: Decimal, now: int) -> list[Slot]:
+    """Have the value of a slot set again of which nobody knows what it holds; `shown` may lag.
+
+    Answers with the slot, if that is to be done: not where the provider shows what is known anyway.
+    """
+    slot = _settled(store, one, now)
+    is_known = slot.confirmed is not None and equal_as_read(slot.confirmed, shown)
+    if is_known and one.current is None and not _is_new_here(slot):
+        return []
+    after = replace(slot, confirmed=None, earlier=(*slot.earlier, shown), due=True)
+    return [after] if store.outbox.adjust(slot, after) else []
 
 
 def adopt_group(store: Store, group: Sequence[Due], shown: Decimal, now: int) -> list[Slot]:
     """Give the group's slots confirmed totals that add up to what the provider shows.
 
-    Which slot of several holds a surplus cannot be read; the newest takes it, so that the group's
-    total comes out right with the next publications. Answers with the slots that changed.
+    Which slot of several holds a surplus cannot be read. One that only the lost copy can have
+    published gets what it should hold, as far as it goes; the newest takes the rest. So the group's
+    total comes out right with the next publications, and out of closed slots no more is carried
+    than is missing. Answers with the slots that changed.
     """
     slots = [_settled(store, one, now) for one in group]
     surplus = shown
@@ -32,13 +63,18 @@ def adopt_group(store: Store, group: Sequence[Due], shown: Decimal, now: int) ->
     changed: list[Slot] = []
     for slot in slots:
         confirmed = slot.confirmed or ZERO
-        if slot is slots[-1]:
-            confirmed = add(confirmed, surplus)
+        part = surplus if slot is slots[-1] else _part(slot, surplus)
+        confirmed, surplus = add(confirmed, part), subtract(surplus, part)
         earlier = slot.earlier if confirmed in slot.earlier else (*slot.earlier, confirmed)
         after = replace(slot, confirmed=confirmed, earlier=earlier, due=True)
         if store.outbox.adjust(slot, after) and confirmed != slot.confirmed:
             changed.append(after)
     return changed
+
+
+def _part(slot: Slot, surplus: Decimal) -> Decimal:
+    """How much of a surplus an older slot of the group takes."""
+    return max(ZERO, min(slot.total, surplus)) if _is_new_here(slot) else ZERO
 
 
 def _settled(store: Store, one: Due, now: int) -> Slot:

@@ -5,13 +5,14 @@ copy that seals it again does so in another hour, so what the provider holds in 
 be billed besides. Where that is so, only a person can take it out there: the tenant is paused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from functools import partial
 
 from tallystick.domain.instant import HOUR, floor_hour
 from tallystick.domain.mapping import Mapping, placed
 from tallystick.domain.meter import Span
-from tallystick.domain.slot import Place, Reads, Slot, SlotKey, reading_group
+from tallystick.domain.slot import Place, Reads, Route, Slot, SlotKey, reading_group
 from tallystick.domain.window import Window
 from tallystick.ports import Account, Publisher, Store
 from tallystick.stages.recounting import pages
@@ -49,24 +50,62 @@ def _unknown(
 ) -> list[SlotKey]:
     """Hours of the open period that hold something there, and that no slot of the copy is for."""
     route = publisher.routes[mapping.route]
+    # A bill takes usage for a while after its period's end.
+    places = _hours(route, account, mapping, now - route.closes_after, now)
+    asked = [place for place in places if not place.is_closed(now)]
+    return [slot.key for slot, _ in _held(store, publisher, mapping, asked)]
+
+
+def only_there(
+    store: Store, publisher: Publisher, account: Account, *, since: int, restored_at: int
+) -> Iterator[tuple[Slot, Decimal]]:
+    """(an empty slot, what the provider holds there): the tenant's hours before a restore, from the
+    start of the period of `since` on, that no slot is for and that are not empty there.
+
+    What the lost store alone knew is found by this, until it is told again or taken out there.
+    Raises PublisherUnavailable.
+    """
+    found: dict[SlotKey, tuple[Slot, Decimal]] = {}
+    for mapping in account.mappings:
+        route = publisher.routes.get(mapping.route)
+        if route is not None and route.reads is not Reads.NOTHING and not mapping.is_end:
+            places = list(_hours(route, account, mapping, since, restored_at))
+            # Versions of a mapping may name the same places.
+            found |= {s.key: (s, total) for s, total in _held(store, publisher, mapping, places)}
+    yield from found.values()
+
+
+def _held(
+    store: Store, publisher: Publisher, mapping: Mapping, places: Sequence[Place]
+) -> Iterator[tuple[Slot, Decimal]]:
+    """Of these places those that no slot is for, and what the provider shows there, if anything."""
+    if not places:
+        return
+    route = publisher.routes[mapping.route]
     listing = partial(
-        store.outbox.slots, route=mapping.route, destination=mapping.destination, starting=None
+        store.outbox.slots,
+        route=mapping.route,
+        destination=mapping.destination,
+        starting=Window(floor_hour(places[0].slot.start), places[-1].slot.start + HOUR),
     )
     known = {reading_group(route, d.slot) for d in pages(lambda cursor: listing(cursor=cursor))}
-    slots = [Slot(place=place) for place in _open_hours(publisher, account, mapping, now)]
-    unknown = {reading_group(route, slot): slot for slot in slots}
-    asked = [slot for group, slot in unknown.items() if group not in known]
-    return [unknown[r.group].key for r in publisher.totals(asked) if r.total] if asked else []
+    slots = {reading_group(route, slot): slot for slot in map(_empty, places)}
+    asked = [slot for group, slot in slots.items() if group not in known]
+    readings = publisher.totals(asked) if asked else ()
+    yield from ((slots[reading.group], reading.total) for reading in readings if reading.total)
 
 
-def _open_hours(
-    publisher: Publisher, account: Account, mapping: Mapping, now: int
+def _empty(place: Place) -> Slot:
+    return Slot(place=place)
+
+
+def _hours(
+    route: Route, account: Account, mapping: Mapping, since: int, until: int
 ) -> Iterator[Place]:
-    route, tenant = publisher.routes[mapping.route], account.tenant
-    # A bill takes usage for a while after its period's end.
-    first = floor_hour(tenant.period_at(now - route.closes_after).start)
-    for start in range(first, now, HOUR):
+    """The mapping's places before `until`, from the start of the period of `since` on."""
+    tenant = account.tenant
+    for start in range(floor_hour(tenant.period_at(since).start), until, HOUR):
         hour = Window(start, start + HOUR)
         place = placed(mapping, route, at=start, window=hour, tenant=tenant)
-        if isinstance(place, Place) and not place.is_closed(now):
+        if isinstance(place, Place):
             yield place

@@ -6,14 +6,14 @@ next pass takes over by sending it again exactly as it was.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 from tallystick.domain.errors import PublisherUnavailable
-from tallystick.domain.instant import DAY, EARLIEST, HOUR, LATEST, floor_hour, parse_instant
+from tallystick.domain.instant import EARLIEST, HOUR, LATEST, parse_instant
 from tallystick.domain.publication import (
     Answer,
     Limits,
@@ -27,13 +27,11 @@ from tallystick.domain.publication import (
     intended,
     superseded,
 )
-from tallystick.domain.reading import Reading, adopted, verdicts
-from tallystick.domain.slot import Reads, Slot, reading_group
-from tallystick.domain.window import Window
+from tallystick.domain.slot import Slot
 from tallystick.ports import Clock, Due, Publisher, Store
-from tallystick.stages.adopting import adopt_group, may_be_sent
+from tallystick.stages.adopting import is_unknown
+from tallystick.stages.confirming import Confirming
 from tallystick.stages.doubting import doubt
-from tallystick.stages.recounting import pages
 
 PAUSE: Final = "pause"
 """The switch that stops all sending; 'pause:TENANT' stops one tenant's."""
@@ -108,6 +106,12 @@ class Publishing:
     limits: Limits
     senders: Executor | None = None
 
+    @property
+    def confirming(self) -> Confirming:
+        return Confirming(
+            store=self.store, publisher=self.publisher, clock=self.clock, limits=self.limits
+        )
+
     def run(
         self,
         on_progress: Callable[[int], None] = lambda _: None,
@@ -168,6 +172,7 @@ class Publishing:
         routes, now = self.publisher.routes, self.clock.now()
         ahead, stopped = self.publisher.clock_ahead(), self._stopped(orders.switches)
         steps: dict[Step, list[Due]] = defaultdict(list)
+        unknown: list[Due] = []
         for one in due:
             route = routes.get(one.slot.key.route)
             if route is None:
@@ -176,7 +181,8 @@ class Publishing:
             step = decide(one.slot, one.current, route, self.limits, now, ahead=ahead)
             if step is Step.INTEND and self._waits(one.slot, summary, stopped):
                 continue
-            steps[step].append(one)
+            known = not is_unknown(one.slot, route, step, orders.restored_at)
+            (steps[step] if known else unknown).append(one)
         for step in STUCK:
             for one in steps[step]:
                 summary.stuck[str(one.slot.key)] = STUCK[step].format(one.slot)
@@ -186,33 +192,13 @@ class Publishing:
         read_on = self._read(steps[Step.READ], summary)
         set_anew = self._supersede(steps[Step.SUPERSEDE], now)
         self._deliver(steps[Step.SEND], self._claim, summary, orders)
-        fresh = self._compared(steps[Step.INTEND], orders.restored_at, summary)
-        self._deliver(fresh, self._intend, summary, orders)
-        return read_on or set_anew or len(fresh) < len(steps[Step.INTEND])
+        self._deliver(steps[Step.INTEND], self._intend, summary, orders)
+        compared = self._compare(unknown, orders.restored_at, summary)
+        return read_on or set_anew or compared
 
     def _waits(self, slot: Slot, summary: PublishSummary, stopped: set[str]) -> bool:
         """Whether it gets nothing new in this pass: stopped, or refused in it a moment ago."""
         return slot.key.destination in stopped or str(slot.key) in summary.stuck
-
-    def _compared(self, due: list[Due], restored_at: int, summary: PublishSummary) -> list[Due]:
-        """The same; slots that a lost copy may have sent to are compared first, and wait."""
-        routes = self.publisher.routes
-        unknown = [d for d in due if may_be_sent(d.slot, routes[d.slot.key.route], restored_at)]
-        if not unknown:
-            return due
-        groups = self._groups(unknown)
-        quiet = [g for g in groups.values() if all(d.current is None for d in g)]
-        try:
-            readings = self.publisher.totals([d.slot for g in quiet for d in g])
-        except PublisherUnavailable as error:
-            summary.unread = str(error)
-            readings = ()
-        now = self.clock.now()
-        for reading in readings:
-            adopt_group(self.store, groups[reading.group], reading.total, now)
-        # Those that were compared come up again in the next round as they stand then.
-        summary.outcomes["compared"] += len(readings)
-        return [d for d in due if d not in unknown]
 
     def _deliver(
         self,
@@ -281,92 +267,24 @@ class Publishing:
                 summary.stuck[str(sent.slot)] = answer.detail
 
     def _read(self, due: Sequence[Due], summary: PublishSummary) -> bool:
-        """Read the totals that decide, and with the same calls those of the same days."""
-        if not due:
-            return False
-        wanted = [*due, *self._neighbours(due)]
-        groups = self._groups(wanted)
+        """Read the totals that decide; whether any of the slots can go a further step now."""
         try:
-            readings = self.publisher.totals([d.slot for g in groups.values() for d in g])
+            seen = self.confirming.read(due)
         except PublisherUnavailable as error:
             summary.unread = str(error)
             return False
-        summary.outcomes["adopted"] += sum(self._adopt(groups, reading) for reading in readings)
-        pairs = [pair for reading in readings for pair in self._verdicts(groups, reading)]
-        stored = self.store.outbox.advance(pairs)
-        slots = {one.slot.key: one.slot for group in groups.values() for one in group}
-        done: list[Slot] = []
-        moved = False
-        for (_, after), ours in zip(pairs, stored, strict=True):
-            summary.outcomes[after.state if after.state.is_settled else "unseen"] += ours
-            slot = slots[after.slot]
-            if ours and after.state is State.CONFIRMED and after.total == slot.total:
-                done.append(slot)
-            else:
-                moved |= ours and (after.state.is_settled or not after.resendable)
-        # Settling changes neither version nor revision, so these marks need no further round.
-        self.store.outbox.clear_due(done)
-        summary.outcomes["cleared"] += len(done)
-        return moved
+        summary.outcomes.update(seen.outcomes)
+        return seen.moved
 
-    def _neighbours(self, due: Iterable[Due]) -> Iterator[Due]:
-        """What was accepted of the same days, and would otherwise be read by calls of its own."""
-        routes, now = self.publisher.routes, self.clock.now()
-        known = {one.slot.key for one in due}
-        for route, destination, counter, day in {_day(one.slot) for one in due}:
-            span = Window(day * DAY, (day + 1) * DAY)
-            for one in self._slots_in(span, route, destination):
-                if one.slot.key in known or one.slot.key.counter != counter or one.current is None:
-                    continue
-                step = decide(one.slot, one.current, routes[route], self.limits, now)
-                if one.current.state is State.ACCEPTED and step is Step.WAIT:
-                    yield one
-
-    def _slots_in(self, span: Window, route: str, destination: str) -> Iterator[Due]:
-        """The slots of a destination that start in the span."""
-        return pages(
-            lambda cursor: self.store.outbox.slots(
-                route=route, destination=destination, starting=span, cursor=cursor
-            )
-        )
-
-    def _groups(self, due: Iterable[Due]) -> dict[str, list[Due]]:
-        """The slots to read with all others of their reading groups."""
-        routes, groups = self.publisher.routes, dict[str, list[Due]]()
-        for one in due:
-            route = routes[one.slot.key.route]
-            group = reading_group(route, one.slot)
-            if group in groups:
-                continue
-            alone = route.hourly and route.reads is Reads.HOUR
-            groups[group] = [one] if alone else self._whole_group(one.slot, group)
-        return groups
-
-    def _whole_group(self, slot: Slot, group: str) -> list[Due]:
-        key, route = slot.key, self.publisher.routes[slot.key.route]
-        hour = Window(floor_hour(key.start), floor_hour(key.start) + HOUR)
-        span = slot.place.period if route.reads is Reads.PERIOD else hour
-        members = self._slots_in(span, key.route, key.destination)
-        return [d for d in members if reading_group(route, d.slot) == group]
-
-    def _verdicts(
-        self, groups: dict[str, list[Due]], reading: Reading
-    ) -> Iterable[tuple[Publication, Publication]]:
-        """What the reading changes in each unsettled publication of its group."""
-        members = groups.get(reading.group, [])
-        if not members:
-            return ()
-        route = self.publisher.routes[members[0].slot.key.route]
-        return verdicts([(d.slot, d.current) for d in members], reading, route, self.limits)
-
-    def _adopt(self, groups: dict[str, list[Due]], reading: Reading) -> int:
-        """Take over what closed slots hold of which nobody knew it; how many."""
-        members = [(d.slot, d.current) for d in groups.get(reading.group, [])]
-        if not members:
-            return 0
-        route = self.publisher.routes[members[0][0].key.route]
-        found = list(adopted(members, reading, route, self.limits))
-        return sum(self.store.outbox.adjust(before, after) for before, after in found)
+    def _compare(self, unknown: Sequence[Due], restored_at: int, summary: PublishSummary) -> bool:
+        """Look first at what a lost copy may have sent; whether any can go on in this pass."""
+        try:
+            compared = self.confirming.compare(unknown, restored_at)
+        except PublisherUnavailable as error:
+            summary.unread = str(error)
+            return False
+        summary.outcomes["compared"] += compared
+        return compared > 0
 
     def poll_rejections(self) -> int:
         """Have every publication read that the provider reported as not counted; how many."""
@@ -389,9 +307,3 @@ class _Orders:
         """Whether nothing new is begun in this pass: the provider is away, or we are cut."""
         summary.is_cut = summary.is_cut or not self.goes_on()
         return summary.is_stopped or summary.is_cut
-
-
-def _day(slot: Slot) -> tuple[str, str, str, int]:
-    """What one call can read at once: a counter's UTC day."""
-    key = slot.key
-    return key.route, key.destination, key.counter, key.start // DAY

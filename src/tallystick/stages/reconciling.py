@@ -16,14 +16,15 @@ from typing import Final
 from zlib import crc32
 
 from tallystick.domain.discrepancy import Comparison, Discrepancy, Kind
-from tallystick.domain.instant import DAY, EARLIEST, HOUR, LATEST, floor_hour
+from tallystick.domain.instant import DAY, EARLIEST, HOUR, LATEST, floor_hour, parse_instant
 from tallystick.domain.publication import Limits, State, Step, decide
 from tallystick.domain.quantity import ZERO, add, equal_as_read
-from tallystick.domain.slot import Mode, Reads, Route, Slot, reading_group
+from tallystick.domain.slot import Mode, Reads, Route, Slot, is_read_alone, reading_group
 from tallystick.domain.statement import InvoiceLine
 from tallystick.domain.window import Window
 from tallystick.ports import Account, Due, Override, Page, Publisher, Store
-from tallystick.stages.publishing import HOLD
+from tallystick.stages.forgotten import only_there
+from tallystick.stages.publishing import HOLD, RESTORED
 from tallystick.stages.recounting import pages, recount, slot_faults
 from tallystick.stages.verifying import verify
 
@@ -39,6 +40,8 @@ SHARES: Final = 7 * 24
 COMPARED_FOR: Final = 40 * DAY
 """So long after a bill's end it is compared, where nobody names another day: by then it is final,
 and providers take no usage that old."""
+
+ONLY_THERE: Final = "only the lost store knew this hour: report it again, or take it out there"
 
 Line = tuple[str, str, Window]
 """A bill's line: destination, counter, period."""
@@ -97,6 +100,7 @@ class Reconciling:
                 batch, lines = partial(self._slots_in, period, route, destination), _Lines()
                 yield from self._compared(list(pages(batch)), lines)
                 self._tell(lines)
+            yield from self._only_there(account, period.start)
 
     def _slots_in(self, period: Window, route: str, destination: str, cursor: str) -> Page[Due]:
         return self.store.outbox.slots(
@@ -113,6 +117,20 @@ class Reconciling:
         self._tell(lines)
         yield from self._bills(lines)
         yield from self._old_and_stuck()
+        for account in pages(lambda cursor: self.store.catalog.accounts(cursor=cursor)):
+            yield from self._only_there(account, self.compared_from)
+
+    def _only_there(self, account: Account, since: int) -> Iterator[Discrepancy]:
+        """After a restore: what the provider holds in hours of the tenant that we know nothing of,
+        in periods from that of `since` on."""
+        restored = self.store.catalog.switches().get(RESTORED)
+        if restored is None:
+            return
+        at = parse_instant(restored)
+        since = max(since, at - COMPARED_FOR)
+        found = only_there(self.store, self.publisher, account, since=since, restored_at=at)
+        for slot, shown in found:
+            yield self._of(Kind.PROVIDER, slot, ZERO, shown, ONLY_THERE)
 
     def _old_and_stuck(self) -> Iterator[Discrepancy]:
         """Of what is too old to be compared, that which never arrived."""
@@ -320,9 +338,8 @@ class Reconciling:
 
     def _is_repairable(self, one: Due) -> bool:
         route: Route = self.publisher.routes[one.slot.key.route]
-        alone = route.hourly and route.reads is Reads.HOUR
-        closed = one.slot.place.is_closed(self.now)
-        return route.mode is Mode.ABSOLUTE and alone and one.current is None and not closed
+        is_settable = route.mode is Mode.ABSOLUTE and is_read_alone(route)
+        return is_settable and one.current is None and not one.slot.place.is_closed(self.now)
 
 
 def _billed_through(account: Account) -> list[tuple[str, str]]:

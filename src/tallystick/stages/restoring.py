@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from tallystick.domain.errors import PublisherUnavailable
 from tallystick.domain.instant import format_instant, parse_instant
 from tallystick.domain.publication import Limits
-from tallystick.domain.slot import Mode, Reads, Slot, SlotKey, reading_group
+from tallystick.domain.slot import Mode, Reads, Slot, SlotKey, is_read_alone, reading_group
 from tallystick.ports import Due, Override, Publisher, Store
-from tallystick.stages.adopting import adopt_group
+from tallystick.stages.adopting import adopt_group, is_shown, set_again
 from tallystick.stages.forgotten import forgotten
 from tallystick.stages.publishing import ADOPTING, PAUSE, RESTORED
 from tallystick.stages.recounting import pages
@@ -51,7 +51,7 @@ def quiet_from(store: Store, publisher: Publisher, limits: Limits) -> int:
         raise PublisherUnavailable(
             f"nobody publishes {', '.join(sorted(unknown))}: set its provider up; restore again"
         )
-    began = parse_instant(store.catalog.switches()[ADOPTING])
+    began = parse_instant(store.catalog.switches()[RESTORED])
     if any(publisher.routes[name].mode is Mode.DELTA for name in _routes_in_use(store)):
         return began + limits.transport + limits.summary_lag
     return began
@@ -74,9 +74,10 @@ def adopt(
 ) -> Adopted:
     """Compare every open slot with the provider, adopt its total, and let publishing go on.
 
-    Raises PublisherUnavailable where it is too early, or a slot could not be read: publishing
-    then stays off. Slots that only the lost copy knew are compared when they come up again; where
-    they would not, the tenant is paused.
+    Slots that only the lost copy knew are compared when they come up again; where they would not,
+    the tenant is paused. Nothing is done where somebody else has ended the restore meanwhile.
+    Raises PublisherUnavailable where it is too early, or a slot could not be read: publishing then
+    stays off.
     """
     quiet = quiet_from(store, publisher, limits)
     if now < quiet:
@@ -85,12 +86,23 @@ def adopt(
             f"run restore again from {format_instant(quiet)} on"
         )
     compared, changed = 0, list[Slot]()
-    for group in _open_groups(store, publisher, now):
+    groups = _open_groups(store, publisher, now)
+    switches = store.catalog.switches()
+    restored_at = parse_instant(switches[RESTORED])
+    if ADOPTING not in switches:
+        # Somebody else has: what is unsettled may be no memory of the copy, but under way.
+        return Adopted(0, 0)
+    for group in groups:
         readings = publisher.totals([one.slot for one in group])
         if not readings:
             raise PublisherUnavailable(f"{group[0].slot.key} could not be read; try again")
         compared += len(group)
-        changed += adopt_group(store, group, readings[0].total, now)
+        route, shown = publisher.routes[group[0].slot.key.route], readings[0].total
+        if is_read_alone(route) and not is_shown(route, restored_at, limits, now):
+            # A total that lags would be taken for undelivered if the slot closes first.
+            changed += set_again(store, group[0], shown, now)
+        else:
+            changed += adopt_group(store, group, shown, now)
     left = tuple(forgotten(store, publisher, now, frozenset(slot.key for slot in changed)))
     for tenant in sorted({tenant for tenant, _ in left}):
         why = "the provider holds hours that only the lost store knew"

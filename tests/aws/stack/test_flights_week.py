@@ -23,6 +23,7 @@ from tests.aws.stack.flying import (
     subscribe,
     sums_of,
 )
+from tests.aws.stack.side_by_side import live_through
 
 pytestmark = pytest.mark.aws
 
@@ -58,15 +59,7 @@ def week(deployed, stripe):
         for store, place in ((deployed.store, stripe), (embedded.store, (sandbox, url))):
             subscribe(shop_at(*place), tenants)
             fill(store.catalog, tenants)
-        for reports, at in schedule():
-            details = [report.detail for report in reports]
-            for one in (stripe[0], sandbox):
-                one.set_time(at // SECOND)
-            embedded.take(details, at)
-            embedded.passed(at)
-            deployed.put("BILLING", details)
-            deployed.settle("Billing")
-            deployed.passed(at)
+        live_through(schedule(), deployed, stripe[0], embedded)
         yield embedded
 
 

@@ -1,7 +1,6 @@
-"""Two days over the end of a billing period, told to Stripe as usage records of subscription items,
+"""A week over the end of a billing period, told to Stripe as usage records of subscription items,
 which take nothing more once their period is over; the items are mapped by the script that the
-reference implementation has too. Two days and no week: the emulator takes minutes for a week, which
-is billed by the other route.
+reference implementation has too. The period's last day hour by hour, then six days at once.
 """
 
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.domain.instant import DAY, HOUR, MINUTE, SECOND, format_instant, parse_instant
+from tallystick.domain.instant import DAY, MINUTE, SECOND, format_instant, parse_instant
 from tallystick.domain.mapping import Mapping
 from tallystick.domain.meter import Meter
 from tallystick.domain.tenant import Tenant
@@ -20,26 +19,29 @@ from tallystick.publishers import USAGE_RECORD
 from tests.aws.stack.company import GRACE, shop_at
 from tests.aws.stack.conftest import stand_in
 from tests.aws.stack.embedded import Embedded, books_of
-from tests.aws.stack.flying import CODE, MONTH, as_sent, reports_of, sums_of
+from tests.aws.stack.flying import CODE, MONTH, as_sent, hours_of, reports_of, sums_of
+from tests.aws.stack.side_by_side import live_through
 
 pytestmark = pytest.mark.aws
 
 SCRIPT = Path("scripts/create_tenant_configuration.py")
 END = parse_instant("2013-02-01T00:00:00Z")
-DAYS = Window(END - DAY, END + DAY)
+LAST_DAY = Window(END - DAY, END)
+WEEK = Window(END - DAY, END + 6 * DAY)
 SLICES = (END - 10 * MINUTE, END - 5 * MINUTE, END - 2 * MINUTE)
 """The early passes of the schedule, before the bill closes."""
 
-PASSES = (END - 2 * HOUR + GRACE, END - HOUR + GRACE, *SLICES, END + GRACE, DAYS.end + GRACE)
+HOURLY = tuple(end + GRACE for end in hours_of(LAST_DAY) if end < END)
+PASSES = (*HOURLY, *SLICES, END + GRACE, WEEK.end + GRACE)
 
 
 def schedule():
     """(the reports, the instant of the pass that follows). What happened in the last two minutes
     of the period is told in them ahead, as a service may whose clock is a little fast."""
-    since = DAYS.start
+    since = WEEK.start
     for at in PASSES:
         upto = END if at == SLICES[-1] else at - at % MINUTE
-        upto = min(upto, DAYS.end)
+        upto = min(upto, WEEK.end)
         if upto > since:
             yield as_sent(reports_of(Window(since, upto)), seed=at % 97), at
         else:
@@ -66,7 +68,7 @@ def configured(deployed, tenant, item):
 
 def fill(catalog, items):
     """The same for the embedded run, by hand."""
-    audit = Override(at=MONTH, who="a test", why="set up", action="add", subject="the days")
+    audit = Override(at=MONTH, who="a test", why="set up", action="add", subject="the week")
     catalog.save(Meter(id=CODE, code=CODE), audit)
     for tenant, item in items.items():
         catalog.save(Tenant(id=tenant), audit)
@@ -87,8 +89,8 @@ def items_at(shop, tenants):
 
 @pytest.fixture(scope="module")
 def billed(deployed, stripe):
-    """The days on the stack, and on one machine; each with a Stripe of its own."""
-    tenants = sorted({report.tenant for report in reports_of(DAYS)})
+    """The week on the stack, and on one machine; each with a Stripe of its own."""
+    tenants = sorted({report.tenant for report in reports_of(WEEK)})
     with stand_in() as (sandbox, url):
         items = items_at(shop_at(*stripe), tenants)
         assert items_at(shop_at(sandbox, url), tenants) == items
@@ -96,15 +98,7 @@ def billed(deployed, stripe):
         fill(embedded.store.catalog, items)
         for tenant, item in items.items():
             assert item in configured(deployed, tenant, item)
-        for reports, at in schedule():
-            details = [report.detail for report in reports]
-            for one in (stripe[0], sandbox):
-                one.set_time(at // SECOND)
-            embedded.take(details, at)
-            embedded.passed(at)
-            deployed.put("BILLING", details)
-            deployed.settle("Billing")
-            deployed.passed(at)
+        live_through(schedule(), deployed, stripe[0], embedded)
         yield embedded, items
 
 
@@ -117,7 +111,7 @@ def test_every_entry_is_the_one_of_the_embedded_run(billed, deployed):
 
 def test_each_period_has_all_that_flew_in_it(billed, stripe):
     embedded, items = billed
-    for span in (Window(DAYS.start, END), Window(END, DAYS.end)):
+    for span in (Window(WEEK.start, END), Window(END, WEEK.end)):
         flown = sums_of(reports_of(span))
         for sandbox in (stripe[0], embedded.sandbox):
             told = {
@@ -132,7 +126,7 @@ def span_of(span):
 
 
 def test_the_bill_of_january_is_what_flew_in_it(billed, stripe):
-    flown = sums_of(reports_of(Window(DAYS.start, END)))
+    flown = sums_of(reports_of(Window(WEEK.start, END)))
 
     invoiced = {
         line.item: line.quantity
@@ -146,7 +140,7 @@ def test_the_bill_of_january_is_what_flew_in_it(billed, stripe):
 
 
 def test_the_daily_comparison_finds_no_difference(billed, deployed):
-    answer = deployed.invoked("ReconcileFunction", at=DAYS.end + GRACE)
+    answer = deployed.invoked("ReconcileFunction", at=WEEK.end + GRACE)
 
     assert answer["discrepancies"] == 0
 

@@ -23,6 +23,8 @@ from tallystick.stores.dynamodb.packing import packed, packed_bytes_max, row, un
 from tallystick.stores.dynamodb.table import Attribute, Item
 
 AGGREGATES = "aggregate"
+DRAWN: Final = "drawn"
+SERVED: Final = "served"
 EVENT_BYTES: Final = 4_096
 """More than an event takes beside its own texts: keys, times, the void that named it."""
 
@@ -42,6 +44,22 @@ class Stored:
 
 
 ABSENT = Stored()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The writers that wait at an Aggregate: the last ticket drawn, and the last served."""
+
+    drawn: int = 0
+    served: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return self.drawn <= self.served
+
+
+def line_of(item: Item | None) -> Line:
+    return Line(int(item.get(DRAWN, 0)), int(item.get(SERVED, 0))) if item else Line()
 
 
 def stored_of(item: Item | None) -> Stored:

@@ -20,6 +20,7 @@ from tallystick.stores.dynamodb.listing import Directory, Ranked, page_of, place
 from tallystick.stores.dynamodb.pausing import Pausing
 from tallystick.stores.dynamodb.recording import Recorder
 from tallystick.stores.dynamodb.table import Table
+from tallystick.stores.dynamodb.turns import Turns
 
 BEGINNING = "0"
 """Before the first event that a place of a log lists."""
@@ -35,6 +36,7 @@ class DynamoEventLog:
         self, table: Table, logs: EventLogs, chains: Directory, letters: Letters, pausing: Pausing
     ) -> None:
         self._table = table
+        self._turns = Turns(table, pausing)
         self._logs = logs
         self._chains = chains
         self._letters = letters
@@ -46,6 +48,7 @@ class DynamoEventLog:
             logs=self._logs,
             chains=self._chains,
             letters=self._letters,
+            turns=self._turns,
             pausing=self._pausing,
             now=now,
         )

@@ -8,7 +8,14 @@ from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.window import Window
 from tallystick.ports import Change
 from tallystick.stores.dynamodb.changing import read_changes
-from tallystick.stores.dynamodb.event_rows import ABSENT, Stored, aggregate_of, stored_of
+from tallystick.stores.dynamodb.event_rows import (
+    ABSENT,
+    Line,
+    Stored,
+    aggregate_of,
+    line_of,
+    stored_of,
+)
 from tallystick.stores.dynamodb.layout import (
     aggregate_place,
     event_digest,
@@ -33,6 +40,7 @@ class Known:
     table: Table
     _events: dict[EventKey, Stored] = field(default_factory=dict)
     _aggregates: dict[AggregateKey, Aggregate | None] = field(default_factory=dict)
+    _lines: dict[AggregateKey, Line] = field(default_factory=dict)
     _members: dict[MemberKey, int | None] = field(default_factory=dict)
     _groups: dict[GroupsKey, int] = field(default_factory=dict)
 
@@ -48,10 +56,18 @@ class Known:
 
     def prefetch(self, keys: Iterable[AggregateKey]) -> None:
         """Read many Aggregates at once."""
-        wanted = {aggregate_place(key): key for key in keys if key not in self._aggregates}
+        self.read_again(key for key in keys if key not in self._aggregates)
+
+    def read_again(self, keys: Iterable[AggregateKey]) -> None:
+        """Read many Aggregates at once, known or not."""
+        wanted = {aggregate_place(key): key for key in keys}
         found = self.table.get_all(list(wanted))
         for place, key in wanted.items():
-            self._aggregates[key] = aggregate_of(found[place]) if place in found else None
+            self.find_aggregate(key, found.get(place))
+
+    def line(self, key: AggregateKey) -> Line:
+        """Who waited at the Aggregate when it was read."""
+        return self._lines.get(key, Line())
 
     def aggregate(self, key: AggregateKey) -> Aggregate | None:
         if key not in self._aggregates:
@@ -87,6 +103,7 @@ class Known:
 
     def find_aggregate(self, key: AggregateKey, item: Item | None) -> None:
         self._aggregates[key] = None if item is None else aggregate_of(item)
+        self._lines[key] = line_of(item)
 
     def find_members(self, place: MemberKey, item: Item | None) -> None:
         self._members[place] = None if item is None else int(item["live"])

@@ -6,7 +6,8 @@
                                                                    voids it (maybe before it came)
     log TENANT                         TIME NUMBER WRITER          the digests of events that were
                                                                    recorded together
-    aggregate TENANT METER             GROUP START END             an Aggregate
+    aggregate TENANT METER             GROUP START END             an Aggregate; whose turn to write
+                                                                   to it has come
     changes DIGEST-OF-AGGREGATE        LAST-POSITION               a chunk of its changes: the
                                                                    digests of their events
     member DIGEST-OF-AGGREGATE         DIGEST-OF-MEMBER            live contributions of a member

@@ -20,3 +20,7 @@ class Pausing:
     def pause(self, turn: int) -> None:
         bound = min(self.longest, FIRST_SECONDS * 2 ** min(turn, 16))
         self._ended.wait(self.chance() * bound)
+
+    def rest(self, seconds: float) -> None:
+        """Wait about so long: at least half of it, and no more than `longest`."""
+        self._ended.wait(min(self.longest, seconds) * (1 + self.chance()) / 2)

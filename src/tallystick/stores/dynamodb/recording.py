@@ -6,6 +6,7 @@ and the rest goes again. So a new event costs no read of its own.
 
 Each transaction is of one tenant. It costs as much as one of several, and others are in its way
 only where they write to that very tenant: a transaction over ten tenants meets the writers of ten.
+Those that meet at one Aggregate all the same take turns (`turns`).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from tallystick.domain.aggregate import Aggregate
+from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.dead_letter import DeadLetter, Reason, dead_letter_id
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Event, Receipt
@@ -22,6 +23,7 @@ from tallystick.ports import Recorded, Recording
 from tallystick.stores.dynamodb.changing import chunk_item, chunk_place
 from tallystick.stores.dynamodb.event_logs import EventLogs
 from tallystick.stores.dynamodb.event_rows import (
+    SERVED,
     aggregate_body,
     due_mark,
     stored_expectation,
@@ -45,10 +47,11 @@ from tallystick.stores.dynamodb.table import (
     Table,
     Write,
 )
+from tallystick.stores.dynamodb.turns import Turn, Turns
 from tallystick.stores.dynamodb.world import Draft, World
 
 REFUSALS_MAX: Final = 200
-"""So often others may come first before a batch gives up. Each time, one of them got on."""
+"""So often others may come first before a transaction gives up. Each time, one of them got on."""
 
 EVENTS_AT_ONCE: Final = 98
 """With the one Aggregate that they count in, they are a transaction."""
@@ -59,15 +62,18 @@ EVENT_BYTES_MAX: Final = 3_000_000
 
 @dataclass(slots=True, kw_only=True)
 class Recorder:
-    """Records one batch at `now`. Nothing is kept from one batch to the next."""
+    """Records one batch at `now`. From one batch to the next only `turns` is kept."""
 
     table: Table
     logs: EventLogs
     chains: Directory
     letters: Letters
+    turns: Turns
     pausing: Pausing
     now: int
     _known: Known = field(init=False)
+    _met: set[AggregateKey] = field(default_factory=set)
+    """The Aggregates that others changed before the last transaction, which was refused."""
     _logged: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
     """By tenant: the last place of its log, and the keys that it lists."""
 
@@ -87,33 +93,64 @@ class Recorder:
     def _record(self, batch: Sequence[Recording]) -> list[Recorded]:
         """What becomes of one tenant's."""
         recorded: list[Recorded] = []
-        refusals = 0
         while len(recorded) < len(batch):
-            rest = _portion(batch[len(recorded) :])
-            self._known.prefetch(c.key for recording in rest for c in recording.contributions)
-            world = World(self._known)
-            drafted = self._drafted(world, rest)
-            self._enter(world)
-            writes = _event_writes(world, self._named(world))
-            writes += _other_writes(world)
-            try:
-                self.table.write([write for write, _ in writes])
-            except Refused as refused:
-                refusals += 1
-                if refusals > REFUSALS_MAX:
-                    raise StoreUnavailable(
-                        f"the DynamoDB table {self.table.name} is too busy: others changed the"
-                        f" same totals {refusals} times before us; try again"
-                    ) from refused
-                for place, item in refused.found.items():
-                    learn = writes[place][1]
-                    learn(item)
-                self.pausing.pause(min(refusals, 5))
+            recorded += self._recorded(_portion(batch[len(recorded) :]))
+        return recorded
+
+    def _recorded(self, rest: Sequence[Recording]) -> list[Recorded]:
+        """What becomes of as many as one transaction takes, whoever comes first."""
+        turn: Turn | None = None
+        for refusals in range(REFUSALS_MAX):
+            world, drafted, logs = self._laid_out(rest)
+            if turn is None and (crowded := self._crowded(world)):
+                # What need not wait is done by now: a turn is a look and a write.
+                turn = self.turns.wait(crowded, self._known)
+                self._known.read_again(key for key in world.aggregates if key != crowded)
+                world, drafted, logs = self._laid_out(rest)
+            if not self._is_written(world, logs, turn):
+                self.pausing.pause(min(refusals + 1, 5))
                 continue
+            if turn and turn.key not in world.aggregates:
+                self.turns.give_up(turn, self._known)
             self._keep_conflicts(rest, drafted)
             self._known.keep(world.events, world.aggregates, world.members, world.groups)
-            recorded += drafted
-        return recorded
+            return drafted
+        raise StoreUnavailable(
+            f"the DynamoDB table {self.table.name} is too busy: others changed the"
+            f" same totals {REFUSALS_MAX} times before us; try again"
+        )
+
+    def _crowded(self, world: World) -> AggregateKey | None:
+        """The first Aggregate where others write too: who meets at the same ones waits at one."""
+        known = self._known
+        there = (key for key in world.aggregates if known.aggregate(key) is not None)
+        crowded = (
+            key for key in there if key in self._met or self.turns.are_taken(key, known.line(key))
+        )
+        return min(crowded, default=None)
+
+    def _laid_out(self, rest: Sequence[Recording]) -> tuple[World, list[Recorded], dict[str, str]]:
+        """What is to be written by what is known now, and where the logs name its events."""
+        self._known.prefetch(c.key for recording in rest for c in recording.contributions)
+        world = World(self._known)
+        drafted = self._drafted(world, rest)
+        self._enter(world)
+        return world, drafted, self._named(world)
+
+    def _is_written(self, world: World, logs: dict[str, str], turn: Turn | None) -> bool:
+        """Whether nobody came first; else it is known then who did."""
+        writes = _event_writes(world, logs) + _other_writes(world, turn)
+        try:
+            self.table.write([write for write, _ in writes])
+        except Refused as refused:
+            for number, item in refused.found.items():
+                learn = writes[number][1]
+                learn(item)
+            outrun = {writes[number][0].place for number in refused.found}
+            self._met = {key for key in world.aggregates if aggregate_place(key) in outrun}
+            return False
+        self._met = set()
+        return True
 
     def _drafted(self, world: World, rest: Sequence[Recording]) -> list[Recorded]:
         """What becomes of as many as fit into one transaction."""
@@ -204,11 +241,15 @@ def _event_writes(world: World, logs: dict[str, str]) -> list[Written]:
     return writes
 
 
-def _other_writes(world: World) -> list[Written]:
+def _other_writes(world: World, turn: Turn | None) -> list[Written]:
     writes: list[Written] = []
     for key, aggregate in world.aggregates.items():
         learn = partial(world.known.find_aggregate, key)
-        writes.append((_aggregate_write(world.known.aggregate(key), aggregate), learn))
+        write = _aggregate_write(world.known.aggregate(key), aggregate)
+        if turn and turn.key == key:
+            served = max(turn.ticket, world.known.line(key).served)
+            write = replace(write, sets={**write.sets, SERVED: served})
+        writes.append((write, learn))
         chunk = Write(
             place=chunk_place(key, aggregate.position), put=chunk_item(key, world.changes[key])
         )

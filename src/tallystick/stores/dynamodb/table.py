@@ -185,6 +185,18 @@ class Table:
         )
         return int(answer["Attributes"]["number"]["N"])
 
+    def raised(self, place: Place, counter: str) -> Item:
+        """The item after one of its counters was raised by one. A lost answer leaves a gap."""
+        answer = self._ask(
+            self._client.update_item,
+            Key=_key(place),
+            UpdateExpression="ADD #n :by",
+            ExpressionAttributeNames={"#n": counter},
+            ExpressionAttributeValues=_told_item({":by": 1}),
+            ReturnValues="ALL_NEW",
+        )
+        return _item(answer["Attributes"])
+
     def _told(self, write: Write) -> dict[str, Any]:
         names: dict[str, str] = {}
         values: dict[str, Attribute] = {}

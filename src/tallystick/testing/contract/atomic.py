@@ -1,6 +1,7 @@
 """Atomic: a write stands whole or not at all, and each element of a batch is one of its own."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from tallystick.domain.dead_letter import Reason
 from tallystick.domain.event import Receipt
@@ -186,7 +187,10 @@ class AtomicContract(StoreHooks):
         count(store, "e1", 5)
         (first,) = next_of(store)
         count(store, "e2", 2)
-        second = chained(replace(first, line=2, revision=2, position=2, previous_hash=first.hash))
+        after = replace(first, line=2, revision=2, position=2, previous_hash=first.hash)
+        ten = Decimal(10)
+        summed = replace(after, total=ten, released_total=ten, billed=ten, allocated=ten)
+        second = chained(summed)
 
         assert store.ledger.append([(first,), (second,)]) == (Appended.APPENDED,) * 2
         assert slot_of(store).version == 2

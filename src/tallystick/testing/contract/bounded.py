@@ -104,6 +104,7 @@ def _half(
     before: Entry, moved: int, linked_line: int, period: Window, *allocations: Allocation
 ) -> Entry:
     """One Entry of a linked pair, as it would follow in the chain."""
+    placed = sum((allocation.quantity for allocation in allocations), ZERO)
     half = replace(
         before,
         period=period,
@@ -112,6 +113,8 @@ def _half(
         delta=ZERO,
         released=ZERO,
         moved=Decimal(moved),
+        billed=before.billed + moved,
+        allocated=before.allocated + placed,
         allocations=allocations,
         linked_line=linked_line,
         previous_hash=before.hash,

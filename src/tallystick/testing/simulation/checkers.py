@@ -2,13 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from tallystick.domain.aggregate import AggregateKey
 from tallystick.domain.discrepancy import Discrepancy, Kind
-from tallystick.domain.instant import HOUR, MINUTE
+from tallystick.domain.instant import HOUR, MINUTE, floor_hour
 from tallystick.domain.ledger import Entry
 from tallystick.domain.mapping import (
     BEFORE_PUBLISH_FROM,
@@ -69,6 +69,8 @@ class Settled:
     """That take one record, of which nobody but a person can know whether it is there."""
     spoilt: set[SlotKey] = field(default_factory=set)
     """Into which somebody else wrote, and which had closed before they could be set again."""
+    forgotten: set[SlotKey] = field(default_factory=set)
+    """That hold what only a lost store knew, and nobody told its copy again."""
 
     def check(self) -> Counter[str]:
         for aggregate in self.store.ledger.aggregates_due(self.now - GRACE).elements:
@@ -172,7 +174,9 @@ class Settled:
         known = {one.slot.key for one in self._slots() if self._check_slot(one)}
         there = {slot for books in self.provider.books.values() for slot in books}
         forgotten = (there - known) & self.witness.lost
-        self.notes["only the lost store knew"] += len(forgotten)
+        readable = {s for s in forgotten if ROUTES[s.route].reads is not Reads.NOTHING}
+        self.forgotten = {slot for slot in readable if self.provider.total(slot)}
+        self.notes["only the lost store knew"] += len(self.forgotten)
         there -= forgotten
         require(there <= known, f"the provider holds slots that we do not know: {there - known}")
 
@@ -273,7 +277,7 @@ class Settled:
             require(expected, f"reconcile finds {discrepancy}")
         subjects = {d.subject for d in found if d.kind is Kind.UNDELIVERED}
         subjects |= {d.subject for d in found if d.kind is Kind.PROVIDER}
-        for slot in self.missed | self.spoilt:
+        for slot in self.missed | self.spoilt | {_floored(slot) for slot in self.forgotten}:
             require(str(slot) in subjects, f"reconcile does not list {slot}")
         doubtful = {d.subject for d in found if d.kind is Kind.AMBIGUOUS}
         unlisted = {str(slot) for slot in self.asked} - doubtful
@@ -301,11 +305,17 @@ class Settled:
                 stuck = self.missed | self.in_doubt | self.spoilt | self.asked
                 return discrepancy.subject in {str(s) for s in stuck}
             case Kind.PROVIDER:
-                return discrepancy.subject in {str(s) for s in self.spoilt}
+                forgotten = {_floored(slot) for slot in self.forgotten}
+                return discrepancy.subject in {str(s) for s in self.spoilt | forgotten}
             case Kind.NOT_BILLED | Kind.INVOICE:
                 return self.witness.adopted_at is not None or discrepancy.subject in troubled
             case _:
                 return False
+
+
+def _floored(slot: SlotKey) -> SlotKey:
+    """Its hour: what is not known here can only be named by that."""
+    return replace(slot, start=floor_hour(slot.start))
 
 
 def _is_in_doubt(one: Due) -> bool:
