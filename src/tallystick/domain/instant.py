@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 MICROSECOND: Final = 1
@@ -21,7 +22,7 @@ _RFC3339: Final = re.compile(
 _FRACTION: Final = re.compile(r"\.\d{1,9}", re.ASCII)
 _TO_MINUTE: Final = len("2026-01-31T10:00:")
 _TO_SECOND: Final = len("2026-01-31T10:00:00")
-_SECONDS: Final = {f"{second:02d}": second * SECOND for second in range(60)}
+_SECONDS: Final = MappingProxyType({f"{second:02d}": second * SECOND for second in range(60)})
 
 EARLIEST: Final = -62_135_596_800 * SECOND
 """0001-01-01T00:00:00Z: before every event."""

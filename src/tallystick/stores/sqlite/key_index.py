@@ -219,16 +219,15 @@ class KeyIndex:
     def _find_in_runs(self, db: apsw.Connection, asked: set[int], known: Known) -> None:
         import numpy as np  # noqa: PLC0415  # only a store with runs needs it
 
-        from tallystick.stores.sqlite.key_runs import TornRun, ids_in_run  # noqa: PLC0415
+        from tallystick.stores.sqlite.key_runs import TornRun, ids_in_pages  # noqa: PLC0415
 
-        hashes = np.fromiter(asked, np.int64, len(asked))
+        hashes = np.sort(np.fromiter(asked, np.int64, len(asked)))
         for run in self._runs:
             if self._is_in_memory(run):
                 continue
             try:
-                for key_hash in self._possible(run, hashes).tolist():
-                    if ids := ids_in_run(db, run, key_hash):
-                        known.setdefault(key_hash, []).extend(ids)
+                for key_hash, ids in ids_in_pages(db, run, self._possible(run, hashes)):
+                    known.setdefault(key_hash, []).extend(ids)
             except TornRun:
                 self._make_again(db, run)
                 self._find_in_runs(db, asked, known)
