@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = "import sys; from tallystick.entrypoints.cli import main; sys.exit(main())"
 ROWS = 30_000
-PROGRESS = 1_000_000
+PROGRESS = 150_000
 
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:

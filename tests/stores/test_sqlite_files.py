@@ -13,6 +13,7 @@ from tallystick.stores.sqlite import (
     dead_letters,
     ledger,
     outbox_statements,
+    segment_statements,
     statements,
 )
 from tallystick.testing.factories import NOON, event, recording
@@ -123,7 +124,13 @@ def test_a_cursor_of_another_listing_is_refused(store: SqliteStore):
         statements.SELECT_AGGREGATES_OF_METER,
         statements.SELECT_EVENTS_OF,
         statements.SELECT_CHANGES,
-        statements.SELECT_FINGERPRINT,
+        segment_statements.SELECT_SEGMENT_AT,
+        segment_statements.SELECT_SEGMENTS_OF,
+        segment_statements.SELECT_ROWS_NAMED,
+        segment_statements.SELECT_ROW_NAMES,
+        segment_statements.SELECT_SIGNPOST,
+        segment_statements.SELECT_PAGE,
+        segment_statements.SELECT_PAGES,
         statements.SELECT_LIVE,
         statements.COUNT_KEPT_APART,
         statements.CLEAR_AGGREGATE_DUE,

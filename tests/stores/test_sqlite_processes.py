@@ -140,12 +140,13 @@ DIE_HALF_WAY = """
 import os, sys
 from pathlib import Path
 from tallystick.stores.sqlite import SqliteStore
-from tallystick.stores.sqlite.recording import record_all
 from tallystick.testing.factories import NOON, event, recording
 
+store = SqliteStore.open(Path(sys.argv[1]), incarnation="child")
+
 def part(db):
-    record_all(db, [recording(event("e2"))], NOON)
+    store.events._recorder.record(db, [recording(event("e2"))], NOON, store._writer.begun)
     os._exit(9)
 
-SqliteStore.open(Path(sys.argv[1]), incarnation="child")._writer.write(part)
+store._writer.write(part)
 """

@@ -273,7 +273,7 @@ def test_a_reader_sees_no_half_of_a_write_and_does_not_wait_for_it(store: Sqlite
 
 def test_all_that_one_reading_sees_is_of_one_moment(store: SqliteStore):
     recorder(store, "e1")()
-    count = "SELECT count(*) FROM event"
+    count = "SELECT sum(count) FROM segment"
 
     with store._readers.snapshot() as db:
         before = db.execute(count).fetchall()

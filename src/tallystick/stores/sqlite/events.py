@@ -1,7 +1,9 @@
 """The event log in SQLite: `record` goes through the writer, everything else reads."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property
+
+import apsw
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.event import Event
@@ -9,41 +11,53 @@ from tallystick.domain.window import Window
 from tallystick.ports import PAGE, Change, Page, Recorded, Recording
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.connection import Readers
+from tallystick.stores.sqlite.finding import find_event
+from tallystick.stores.sqlite.key_index import KeyHash, read_hash
 from tallystick.stores.sqlite.pages import UNBOUNDED, Row, page_of, place_of
-from tallystick.stores.sqlite.recording import record_all
-from tallystick.stores.sqlite.rows import BEFORE_ALL, aggregate_of, change_of, event_of, key_row
+from tallystick.stores.sqlite.recorder import Recorder
+from tallystick.stores.sqlite.rows import BEFORE_ALL, aggregate_of
+from tallystick.stores.sqlite.sizes import Sizes
+from tallystick.stores.sqlite.stored import Stored
 from tallystick.stores.sqlite.writer import Writer
 
 
 class SqliteEventLog:
     """`tallystick.ports.EventLog` on one SQLite file."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writer, readers: Readers, sizes: Sizes) -> None:
         self._writer = writer
         self._readers = readers
+        self._sizes = sizes
+        self._recorder = Recorder(sizes)
 
     def record(self, batch: Sequence[Recording], now: int) -> tuple[Recorded, ...]:
         if not batch:
             return ()
-        return self._writer.write(partial(record_all, batch=batch, now=now))
+
+        def part(db: apsw.Connection) -> tuple[Recorded, ...]:
+            return self._recorder.record(db, batch, now, self._writer.begun)
+
+        return self._writer.write(part)
 
     def event(self, tenant: str, key: str) -> Event | None:
+        # Before the snapshot, which then has what these have.
+        recents = self._recorder.recents
         with self._readers.snapshot() as db:
-            row = db.execute(sql.SELECT_EVENT, (tenant, key)).fetchone()
-        return None if row is None else event_of(row)
+            found = find_event(db, self._key_hash, recents, tenant, key)
+            return None if found is None else Stored(db).event(found)
+
+    @cached_property
+    def _key_hash(self) -> KeyHash:
+        with self._readers.snapshot() as db:
+            return read_hash(db, self._sizes)
 
     def events(
         self, tenant: str = "", *, window: Window | None = None, cursor: str = "", limit: int = PAGE
     ) -> Page[Event]:
         (after,) = place_of(cursor, (0,))
-        within = (BEFORE_ALL, UNBOUNDED) if window is None else (window.start, window.end)
-        bounds = (after, *within, limit + 1)
         with self._readers.snapshot() as db:
-            if tenant:
-                rows = db.execute(sql.SELECT_EVENTS_OF, (tenant, *bounds)).fetchall()
-            else:
-                rows = db.execute(sql.SELECT_EVENTS, bounds).fetchall()
-        return page_of(rows, limit, lambda row: event_of(row[:-1]), lambda row: row[-1:])
+            rows = Stored(db).events(tenant, window, after, limit + 1)
+        return page_of(rows, limit, lambda row: row[1], lambda row: row[:1])
 
     def is_voided(self, tenant: str, key: str) -> bool:
         with self._readers.snapshot() as db:
@@ -69,14 +83,8 @@ class SqliteEventLog:
     def changes(
         self, key: AggregateKey, *, after: int = 0, upto: int | None = None, limit: int = PAGE
     ) -> tuple[Change, ...]:
-        end = UNBOUNDED if upto is None else upto
         with self._readers.snapshot() as db:
-            found = db.execute(sql.SELECT_AGGREGATE, key_row(key)).fetchone()
-            if found is None:
-                return ()
-            aggregate = aggregate_of(found[1:])
-            rows = db.execute(sql.SELECT_CHANGES, (found[0], after, end, limit)).fetchall()
-        return tuple(change_of(row, aggregate) for row in rows)
+            return Stored(db).changes(key, after, upto, limit)
 
 
 def _listing(tenant: str, meter: str, after: Row, overlap: Row) -> tuple[str, Row]:

@@ -86,7 +86,7 @@ def aggregate_of(row: Row) -> Aggregate:
 def tally_row(tally: Tally) -> Row:
     return (
         tally.count,
-        text_of(tally.total),
+        format_quantity(tally.total),
         text_or_null(tally.extreme),
         tally.latest_at,
         tally.latest_key,

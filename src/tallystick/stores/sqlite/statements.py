@@ -5,15 +5,19 @@ from typing import Final
 # ── Writing ───────────────────────────────────────────────────────────────────────────────────────
 
 SELECT_EVENTS_STATE: Final = """
-    SELECT (SELECT max(id) FROM event), (SELECT max(id) FROM aggregate),
+    SELECT
+        max(
+            (SELECT coalesce(max(id), 0) FROM event),
+            (SELECT coalesce(max(id + count - 1), 0)
+                FROM (SELECT id, count FROM segment ORDER BY id DESC LIMIT 1))
+        ),
+        (SELECT coalesce(max(id), 0) FROM aggregate),
+        (SELECT coalesce(max(id), 0) FROM event_tenant),
         EXISTS (SELECT 1 FROM void)
 """
 
 INSERT_EVENT_TENANT: Final = "INSERT INTO event_tenant (name) VALUES (?) ON CONFLICT DO NOTHING"
 SELECT_EVENT_TENANT: Final = "SELECT id FROM event_tenant WHERE name = ?"
-
-SELECT_FINGERPRINT: Final = "SELECT fingerprint FROM event WHERE tenant_id = ? AND key = ?"
-SELECT_COUNTED: Final = "SELECT counted FROM event WHERE tenant_id = ? AND key = ?"
 
 INSERT_EVENT: Final = """
     INSERT INTO event (id, tenant_id, occurred_at, received_at, key, code, quantity, properties,
@@ -33,18 +37,16 @@ INSERT_CHANGE: Final = """
 END_CONTRIBUTION: Final = """
     UPDATE change SET is_live = 0 WHERE aggregate_id = ? AND position = ?
 """
-SELECT_CHANGED_BY: Final = "SELECT event_id FROM change WHERE aggregate_id = ? AND position = ?"
 SELECT_CONTRIBUTION: Final = """
     SELECT c.quantity, c.member, c.differs, e.occurred_at, e.key
     FROM change AS c JOIN event AS e ON e.id = c.event_id
     WHERE c.aggregate_id = ? AND c.position = ?
 """
 SELECT_LIVE: Final = """
-    SELECT c.position, c.quantity, c.member, c.differs, e.occurred_at, e.key
-    FROM change AS c JOIN event AS e ON e.id = c.event_id
-    WHERE c.aggregate_id = ? AND c.is_live = 1
-    ORDER BY c.position
+    SELECT position, event_id, quantity, member, differs FROM change
+    WHERE aggregate_id = ? AND is_live = 1 ORDER BY position
 """
+SELECT_ORIGIN: Final = "SELECT occurred_at, key FROM event WHERE id = ?"
 
 SELECT_MEMBER: Final = "SELECT live FROM member WHERE aggregate_id = ? AND member = ?"
 PUT_MEMBER: Final = """
@@ -55,12 +57,14 @@ PUT_MEMBER: Final = """
 INSERT_AGGREGATE: Final = """
     INSERT INTO aggregate (id, tenant, meter, dimensions, window_start, window_end, aggregation,
         span, period_start, period_end, closed, meter_version, live_count, total, extreme,
-        latest_at, latest_key, position, is_sealed, is_due, first_sealed_at, is_kept_apart)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        latest_at, latest_key, position, is_sealed, is_due, first_sealed_at, is_kept_apart,
+        segment_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 UPDATE_AGGREGATE: Final = """
     UPDATE aggregate
-    SET live_count = ?, total = ?, extreme = ?, latest_at = ?, latest_key = ?, position = ?
+    SET live_count = ?, total = ?, extreme = ?, latest_at = ?, latest_key = ?, position = ?,
+        segment_id = ?
     WHERE id = ?
 """
 MARK_AGGREGATE_DUE: Final = "UPDATE aggregate SET is_due = 1 WHERE id = ?"
@@ -71,12 +75,6 @@ COUNT_KEPT_APART: Final = """
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 
-SELECT_EVENT: Final = """
-    SELECT t.name, e.key, e.code, e.quantity, e.occurred_at, e.received_at, e.properties,
-        e.fingerprint, e.voids
-    FROM event AS e JOIN event_tenant AS t ON t.id = e.tenant_id
-    WHERE t.name = ? AND e.key = ?
-"""
 SELECT_EVENTS: Final = """
     SELECT t.name, e.key, e.code, e.quantity, e.occurred_at, e.received_at, e.properties,
         e.fingerprint, e.voids, e.id
@@ -100,15 +98,15 @@ SELECT_IS_VOIDED: Final = """
     )
 """
 
-SELECT_AGGREGATE: Final = """
-    SELECT id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
+SELECT_ACCOUNT: Final = """
+    SELECT segment_id, id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
         period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
         latest_key, position, is_sealed, is_due, marks
     FROM aggregate
     WHERE tenant = ? AND meter = ? AND dimensions = ? AND window_start = ? AND window_end = ?
 """
-SELECT_AGGREGATE_WITH_ID: Final = """
-    SELECT id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
+SELECT_ACCOUNT_WITH_ID: Final = """
+    SELECT segment_id, id, tenant, meter, dimensions, window_start, window_end, aggregation, span,
         period_start, period_end, closed, meter_version, live_count, total, extreme, latest_at,
         latest_key, position, is_sealed, is_due, marks
     FROM aggregate
@@ -163,10 +161,7 @@ MARK_AGGREGATES_OF_METER_DUE: Final = """
 """
 
 SELECT_CHANGES: Final = """
-    SELECT c.position, b.key, c.quantity, c.member, c.differs, e.occurred_at, e.key
-    FROM change AS c
-        JOIN event AS e ON e.id = c.event_id
-        LEFT JOIN event AS b ON b.id = c.by_id
-    WHERE c.aggregate_id = ? AND c.position > ? AND c.position <= ?
-    ORDER BY c.position LIMIT ?
+    SELECT position, event_id, by_id, quantity, member, differs FROM change
+    WHERE aggregate_id = ? AND position > ? AND position <= ?
+    ORDER BY position
 """

@@ -21,11 +21,14 @@ from tallystick.stores.sqlite.connection import (
 )
 from tallystick.stores.sqlite.dead_letters import SqliteDeadLetters
 from tallystick.stores.sqlite.events import SqliteEventLog
+from tallystick.stores.sqlite.key_index import cover_all
 from tallystick.stores.sqlite.keys import SqliteKeys
 from tallystick.stores.sqlite.ledger import SqliteLedger
 from tallystick.stores.sqlite.migrations import Migration, known_migrations, migrate
 from tallystick.stores.sqlite.outbox import SqliteOutbox
-from tallystick.stores.sqlite.pages import row_of
+from tallystick.stores.sqlite.pages import UNBOUNDED, row_of
+from tallystick.stores.sqlite.sizes import STANDARD, Sizes
+from tallystick.stores.sqlite.stored import Stored
 from tallystick.stores.sqlite.writer import CLOSED, Writer
 
 INSERT_STORE: Final = "INSERT INTO store (id, incarnation) VALUES (1, ?) ON CONFLICT DO NOTHING"
@@ -47,11 +50,13 @@ class SqliteStore:
     keys: Keys
     checkpoints: Checkpoints
 
-    def __init__(self, path: Path, writer: Writer, readers: Readers) -> None:
+    def __init__(
+        self, path: Path, writer: Writer, readers: Readers, sizes: Sizes = STANDARD
+    ) -> None:
         self._path = path
         self._writer = writer
         self._readers = readers
-        self.events = SqliteEventLog(writer, readers)
+        self.events = SqliteEventLog(writer, readers, sizes)
         self.ledger = SqliteLedger(writer, readers)
         self.outbox = SqliteOutbox(writer, readers)
         self.catalog = SqliteCatalog(writer, readers)
@@ -69,6 +74,7 @@ class SqliteStore:
         vfs: str = "",
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
         migrations: tuple[Migration, ...] | None = None,
+        sizes: Sizes = STANDARD,
     ) -> "SqliteStore":
         """The store in the file, made where there is none (unless `create` is False).
 
@@ -81,11 +87,12 @@ class SqliteStore:
             try:
                 migrate(path, db, known)
                 db.execute(INSERT_STORE, (incarnation,))
+                cover_all(db, sizes)
             except (apsw.Error, StoreUnavailable):
                 db.close()
                 raise
         readers = Readers(path, vfs=vfs, busy_timeout_ms=busy_timeout_ms)
-        return cls(path, Writer(path, db, on_refusal=readers.refuse), readers)
+        return cls(path, Writer(path, db, on_refusal=readers.refuse), readers, sizes)
 
     @property
     def path(self) -> Path:
@@ -136,7 +143,9 @@ class SqliteStore:
         with self._readers.snapshot() as db:
             pages = [str(row[0]) for row in db.execute(CHECK_PAGES)]
             references = [f"row {row[1]} of {row[0]}" for row in db.execute(CHECK_REFERENCES)]
-        broken = [f"{row} names what is not there" for row in references]
+            segments = Stored(db).segments(0, UNBOUNDED)
+            torn = [f"segment {one.id} is damaged" for one in segments if not one.is_sound()]
+        broken = [f"{row} names what is not there" for row in references] + torn
         return (*(page for page in pages if page != "ok"), *broken)
 
     def close(self) -> None:

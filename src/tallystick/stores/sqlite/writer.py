@@ -87,6 +87,8 @@ class Writer:
         self._waiting: list[_Call[object]] = []
         self._is_led = False
         self._refusal: Refusal | None = None
+        self.begun = 0
+        """How many transactions were begun; a part can tell by it whether it is in a new one."""
         self.commits = 0
 
     def write(self, part: Part[T]) -> T:
@@ -160,6 +162,7 @@ class Writer:
             return
         try:
             self._db.execute("BEGIN IMMEDIATE")
+            self.begun += 1
             self._run(group)
             self._commit(group)
         except apsw.Error as error:

@@ -1,0 +1,112 @@
+"""What many keys cost the SQLite store by itself: rate, slowest call, memory, bytes, restart.
+
+Events are those of the benchmark (`bench/table/usage.py`: 200 tenants, 5 meters, scattered keys),
+stored without HTTP. Prints a line for each part of the fill: events a second of `record` alone, by
+the processor's time and by the clock; the slowest call; the process's memory and the bytes an
+event. Then, in a process of its own: how long the store takes to open, to record its first new
+event, and to find a thousand keys that it has; and what that process holds.
+
+    PYTHONPATH=src:. python bench/key_index.py --keys 10000000
+    PYTHONPATH=src:. python bench/key_index.py --keys 200000 --batch 1
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from bench.table.usage import LIVE, Usage, set_up_catalog
+from tallystick.domain.event import Receipt
+from tallystick.domain.instant import parse_instant
+from tallystick.ports import Recording, Store
+from tallystick.stores.sqlite import SqliteStore
+
+AT: Final = parse_instant("2026-11-01T12:00:00Z")
+USAGE: Final = Usage(AT, AT)
+LINES: Final = 10
+FOUND: Final = 1_000
+
+
+def resident_mb() -> int:
+    status = Path("/proc/self/status").read_text("utf-8")
+    return int(status.split("VmRSS:")[1].split()[0]) // 1_024
+
+
+def batches(store: Store, first: int, last: int, size: int) -> Iterator[list[Recording]]:
+    recordings = USAGE.recordings(store, iter(range(first, last)))
+    while batch := list(islice(recordings, size)):
+        yield batch
+
+
+def fill(path: Path, keys: int, size: int) -> None:
+    store = SqliteStore.open(path, incarnation="bench")
+    set_up_catalog(store)
+    part = max(size, keys // LINES)
+    for first in range(0, keys, part):
+        busy, clock, slowest = 0.0, 0.0, 0.0
+        last = min(first + part, keys)
+        for batch in batches(store, first, last, size):
+            began, used = time.perf_counter(), time.process_time()
+            store.events.record(batch, AT)
+            took = time.perf_counter() - began
+            busy, clock, slowest = (
+                busy + time.process_time() - used,
+                clock + took,
+                max(slowest, took),
+            )
+        stored = sum(one.stat().st_size for one in path.parent.glob(f"{path.name}*"))
+        print(
+            f"{last:>12,} keys",
+            f"{(last - first) / busy:>8,.0f} /s of processor",
+            f"{(last - first) / clock:>8,.0f} /s by the clock",
+            f"slowest call {slowest * 1e3:>5.0f} ms",
+            f"{resident_mb():>5,} MB",
+            f"{stored / last:>5.1f} bytes an event",
+            sep="  ",
+            flush=True,
+        )
+    store.close()
+
+
+def reopen(path: Path, keys: int) -> None:
+    began = time.perf_counter()
+    store = SqliteStore.open(path, incarnation="bench")
+    opened = time.perf_counter()
+    (new,) = batches(store, LIVE, LIVE + 1, 1)
+    store.events.record(new, AT)
+    ready = time.perf_counter()
+    known = next(batches(store, keys // 2, keys, FOUND))
+    receipts = {one.receipt for one in store.events.record(known, AT)}
+    ended = time.perf_counter()
+    if receipts != {Receipt.DUPLICATE}:
+        raise SystemExit(f"keys that are stored were taken for new: {receipts}")
+    print(
+        f"reopened: {opened - began:.2f} s to open, {ready - opened:.2f} s for the first event, "
+        f"{ended - ready:.2f} s to find {len(known)} keys; {resident_mb():,} MB"
+    )
+    store.close()
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    asked.add_argument("--keys", type=int, default=1_000_000)
+    asked.add_argument("--batch", type=int, default=1_000)
+    asked.add_argument("--file", type=Path, help="keep it here, and reopen one that is there")
+    chosen = asked.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = chosen.file or Path(folder) / "bench.db"
+        if not path.exists():
+            fill(path, chosen.keys, chosen.batch)
+            again = [sys.argv[0], "--keys", str(chosen.keys), "--file", str(path)]
+            subprocess.run([sys.executable, *again], check=True)  # noqa: S603
+            return
+        reopen(path, chosen.keys)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Small segments that follow one another become one: whoever sends single events pays for them as
+for a batch.
+
+    before    … 4096 events │ 1 │ 1 │ 3 │ 1 │ … │ 1        a call each
+    after     … 4096 events │ 512                          the same events, ids and positions
+
+It happens inside the transaction that brings the last of them, a bounded number at a time, so that
+a crash leaves either form. Whatever names a segment names an event in it, and finds it still.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final, NamedTuple
+
+import apsw
+from msgspec.structs import replace
+
+from tallystick.stores.sqlite import segment_statements as sql
+from tallystick.stores.sqlite.pages import Row
+from tallystick.stores.sqlite.segments import (
+    Body,
+    Extent,
+    Segment,
+    Series,
+    Texts,
+    packed_row,
+    tenant_rows,
+)
+from tallystick.stores.sqlite.sizes import Sizes
+from tallystick.stores.sqlite.stored import Stored
+
+
+class Size(NamedTuple):
+    """One segment: its id, its events, and its bytes."""
+
+    id: int
+    events: int
+    bytes: int
+
+
+class Stretch(NamedTuple):
+    """The small segments at the end of the file that wait to be gathered."""
+
+    first_id: int = 0
+    segments: int = 0
+    events: int = 0
+    bytes: int = 0
+
+    def followed_by(self, one: Size) -> "Stretch":
+        return Stretch(
+            self.first_id or one.id,
+            self.segments + 1,
+            self.events + one.events,
+            self.bytes + one.bytes,
+        )
+
+
+NOTHING: Final = Stretch()
+
+
+def read_stretch(db: apsw.Connection, sizes: Sizes) -> Stretch:
+    """What waits, by the file."""
+    found: list[Size] = []
+    for row in db.execute(sql.SELECT_NEWEST_SIZES, (sizes.gathered_events,)):
+        one = Size(*row)
+        if not _is_small(one, sizes):
+            break
+        found.append(one)
+    stretch = NOTHING
+    for one in reversed(found):
+        stretch = stretch.followed_by(one)
+    return stretch
+
+
+def gathered(db: apsw.Connection, waiting: Stretch, written: Size, sizes: Sizes) -> Stretch:
+    """What waits once the segment was written; what is enough by then becomes one."""
+    if not _is_small(written, sizes):
+        _gather(db, waiting, written.id - 1)
+        return NOTHING
+    stretch = waiting.followed_by(written)
+    if stretch.events < sizes.gathered_events and stretch.bytes < sizes.gathered_bytes:
+        return stretch
+    _gather(db, stretch, written.id)
+    return NOTHING
+
+
+def _is_small(one: Size, sizes: Sizes) -> bool:
+    return one.events < sizes.small_max and one.bytes < sizes.small_bytes
+
+
+def _gather(db: apsw.Connection, stretch: Stretch, last_id: int) -> None:
+    if stretch.segments < 2:  # there is nothing to put together
+        return
+    segments = list(Stored(db).segments(stretch.first_id, last_id))
+    row = joined(segments)
+    for segment in segments:
+        gone = [(tenant_id, segment.id) for tenant_id in set(segment.names.tenant_ids)]
+        db.executemany(sql.DELETE_SEGMENT_TENANT, gone)
+    db.execute(sql.DELETE_SEGMENTS, (stretch.first_id, last_id))
+    db.execute(sql.INSERT_SEGMENT, row)
+    tenant_ids = list(chain.from_iterable(one.names.tenant_ids for one in segments))
+    db.executemany(sql.INSERT_SEGMENT_TENANT, tenant_rows(stretch.first_id, tenant_ids))
+
+
+def joined(segments: Sequence[Segment]) -> Row:
+    """The row of the one segment that holds the events of these, which follow one another."""
+    tenant_ids: list[int] = []
+    keys: list[str] = []
+    fingerprints: list[str] = []
+    for segment in segments:
+        tenant_ids += segment.names.tenant_ids
+        keys += segment.keys
+        fingerprints += map(segment.fingerprint, range(segment.count))
+    extent = Extent(
+        segments[0].id,
+        len(keys),
+        min(segment.occurred_from for segment in segments),
+        max(segment.occurred_until for segment in segments),
+    )
+    return packed_row(
+        extent, (tenant_ids, keys, fingerprints), _body(segments, extent.occurred_from)
+    )
+
+
+def _body(segments: Sequence[Segment], since: int) -> Body:
+    texts, series = Texts(), _Joined()
+    received = segments[0].body.received[0]
+    body = Body([], [], [], [], [], [received], {}, [], [], [], [], [], {})
+    for segment in segments:
+        _append(body, segment, texts, since)
+        places = [series.place_of(one) for one in segment.body.series]
+        body.change_series.extend([places[place] for place in segment.body.change_series])
+    body.texts.extend(texts)
+    body.series.extend(series.found)
+    return body
+
+
+def _append(body: Body, segment: Segment, texts: Texts, since: int) -> None:
+    """Every column but those about series."""
+    more = segment.body
+    place = [texts[text] for text in more.texts]
+    events, changes = len(body.codes), len(body.change_value)
+    later, received = segment.occurred_from - since, more.received[0] - body.received[0]
+    body.codes.extend([place[code] for code in more.codes])
+    body.quantities.extend([place[quantity] for quantity in more.quantities])
+    body.properties.extend([place[properties] for properties in more.properties])
+    body.occurred.extend([later + occurred for occurred in more.occurred])
+    body.received.extend([received + one for one in more.received[1:]])
+    body.voids.update({events + event: key for event, key in more.voids.items()})
+    body.changes.extend(more.changes)
+    body.change_value.extend([value and place[value - 1] + 1 for value in more.change_value])
+    body.change_member.extend([place[member] for member in more.change_member])
+    body.differs.update({changes + change: text for change, text in more.differs.items()})
+
+
+class _Joined:
+    """The series of several segments: one goes on in the next, unless a void came between."""
+
+    def __init__(self) -> None:
+        self.found: list[Series] = []
+        self._last: dict[int, int] = {}
+        """The place of an Aggregate's last."""
+
+    def place_of(self, one: Series) -> int:
+        place = self._last.get(one.aggregate_id)
+        if place is not None:
+            before = self.found[place]
+            if before.last_position + 1 == one.first_position:
+                count = before.count + one.count
+                self.found[place] = replace(before, count=count)
+                return place
+        self._last[one.aggregate_id] = len(self.found)
+        self.found.append(one)
+        return self._last[one.aggregate_id]

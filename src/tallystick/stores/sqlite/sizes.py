@@ -1,0 +1,38 @@
+"""How large the parts of the event log may become: all of its tuning in one place."""
+
+from dataclasses import dataclass
+from typing import Final
+
+HASH_BITS: Final = 48
+"""Two keys of a hundred million share a hash now and then. That costs a look at both events, and
+two bytes more for each key would cost more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Tests make all of it small, so that a few events meet everything that millions would.
+
+    The events of a call become a segment, and more than `segment_max` of them several. Segments of
+    fewer than `small_max` events and `small_bytes` that follow one another are gathered into one,
+    as soon as they hold `gathered_events`, or `gathered_bytes`, or a larger one comes.
+
+    `recent_max` keys wait in memory (about 100 bytes each) before they become a run; `fan_in` runs
+    become one; `slice_keys` of them move at once; all filters together take `filters_max` bytes.
+    `hash_bits` must stay what it was for a file.
+    """
+
+    segment_max: int = 4_096
+    small_max: int = 64
+    small_bytes: int = 16 * 1024
+    gathered_events: int = 512
+    gathered_bytes: int = 256 * 1024
+    signpost_every: int = 1_024
+    accounts_max: int = 16_384
+    recent_max: int = 65_536
+    fan_in: int = 6
+    slice_keys: int = 16_384
+    filters_max: int = 256 * 1024 * 1024
+    hash_bits: int = HASH_BITS
+
+
+STANDARD: Final = Sizes()

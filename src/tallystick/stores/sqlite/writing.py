@@ -1,0 +1,47 @@
+"""Where the events of a call go: into a segment."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import apsw
+
+from tallystick.domain.event import Event
+from tallystick.stores.sqlite import segment_statements as segments_sql
+from tallystick.stores.sqlite.accounts import Account
+from tallystick.stores.sqlite.gathering import Size
+from tallystick.stores.sqlite.pages import Row
+from tallystick.stores.sqlite.segments import Line, Series, segment_row, series_of, tenant_rows
+
+PARTS: Final = 3
+"""The columns of a segment's row that hold its bytes."""
+
+
+@dataclass(slots=True)
+class Written:
+    """Events that are accepted, and not in the file yet."""
+
+    first_id: int
+    events: list[Event] = field(default_factory=list)
+    tenant_ids: list[int] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+
+
+def write_segment(db: apsw.Connection, written: Written, signpost_every: int) -> Size:
+    """Write the events and the changes they made. Their accounts are written after this."""
+    segment_id, tenant_ids = written.first_id, written.tenant_ids
+    series = series_of(written.lines)
+    row = segment_row(segment_id, written.events, tenant_ids, written.lines, series)
+    db.execute(segments_sql.INSERT_SEGMENT, row)
+    db.executemany(segments_sql.INSERT_SEGMENT_TENANT, tenant_rows(segment_id, tenant_ids))
+    db.executemany(segments_sql.INSERT_SIGNPOST, _signposts(segment_id, series, signpost_every))
+    for account in series:
+        account.segment_id = segment_id
+    return Size(segment_id, len(written.events), sum(map(len, row[-PARTS:])))
+
+
+def _signposts(segment_id: int, series: dict[Account, Series], every: int) -> list[Row]:
+    return [
+        (one.aggregate_id, one.last_position, segment_id)
+        for one in series.values()
+        if one.last_position // every > (one.first_position - 1) // every
+    ]
