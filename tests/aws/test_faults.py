@@ -16,7 +16,7 @@ from tallystick.domain.window import Window
 from tallystick.ports import Appended
 from tallystick.stores.dynamodb import DynamoStore
 from tallystick.stores.dynamodb.layout import joined
-from tallystick.stores.dynamodb.letters import READ_AT_ONCE
+from tallystick.stores.dynamodb.table import BATCH_GET_MAX
 from tallystick.testing.contract.steps import (
     content,
     count,
@@ -295,7 +295,7 @@ def test_a_cursor_beyond_the_window_that_is_asked_for_is_an_empty_page(store: Dy
 def test_letters_that_wait_for_a_tenant_are_found_among_many_without_reading_the_others(
     store: DynamoStore, client: Unsteady
 ):
-    others = [dead_letter(f"o{n}", waits_for=f"tenant:t{n % 3}") for n in range(READ_AT_ONCE + 10)]
+    others = [dead_letter(f"o{n}", waits_for=f"tenant:t{n % 3}") for n in range(BATCH_GET_MAX + 10)]
     wanted = [dead_letter(f"w{number}", waits_for="tenant:acme") for number in range(3)]
     store.dead_letters.keep([*others[:50], *wanted, *others[50:]])
     client.asked.clear()

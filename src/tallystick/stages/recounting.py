@@ -14,7 +14,7 @@ from tallystick.domain.mapping import BEFORE_PUBLISH_FROM, mapping_for
 from tallystick.domain.meter import WHOLE
 from tallystick.domain.quantity import ONE, ZERO, add, subtract
 from tallystick.domain.slot import Slot
-from tallystick.ports import Page, Store, T
+from tallystick.ports import PAGE, Page, Store, T
 
 
 def pages(page_after: Callable[[str], Page[T]]) -> Iterator[T]:
@@ -70,6 +70,8 @@ def live_contributions(
             else:
                 live[change.contribution.event_key] = change.contribution
         position = changes[-1].position
+        if len(changes) < PAGE:
+            break  # there are no more
     return live, position
 
 

@@ -152,5 +152,17 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_made(
 def test_a_table_that_is_not_there_is_told(configure):
     ran = configure("--table", "absent-table")
 
-    assert ran.returncode == 3
-    assert "absent-table" in ran.stderr
+    assert ran.returncode == 2
+    assert "no DynamoDB table absent-table in us-east-1" in ran.stderr
+
+
+@pytest.mark.parametrize("command", [("usage",), ("tenants", "add", "acme"), ("doctor",)])
+def test_a_command_on_a_table_that_is_not_there_says_where_it_looked_and_what_to_do(
+    table, run, command
+):
+    ran = run(*command, "--store", "dynamodb://absent-table?region=eu-central-1")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "no DynamoDB table absent-table in eu-central-1" in ran.err
+    assert "StoreUrl" in ran.err
+    assert "try again" not in ran.err

@@ -65,7 +65,8 @@ class DynamoKeys:
         return change(self._table, self._pausing, writes)
 
     def purge(self, before: int, limit: int = PAGE) -> int:
-        over = self._table.query(EXPIRIES, before=joined(before) + AFTER_ALL_NAMES)
+        until = joined(before) + AFTER_ALL_NAMES
+        over = self._table.query(EXPIRIES, before=until, few=limit)
         purged = 0
         for pointer in list(islice(over, limit)):
             key = self._key(str(pointer["id"]))

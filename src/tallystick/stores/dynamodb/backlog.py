@@ -5,16 +5,22 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
+from tallystick.domain.aggregate import Aggregate
 from tallystick.domain.backlog import COUNTED_MAX, Backlog
-from tallystick.domain.instant import LATEST
 from tallystick.domain.publication import State
-from tallystick.ports import DeadLetters, Ledger, Outbox, Page
+from tallystick.ports import DeadLetters, Outbox, Page
 
 T = TypeVar("T")
 
 
-def backlog_of(ledger: Ledger, outbox: Outbox, letters: DeadLetters, now: int) -> Backlog:
-    aggregates = list(islice(every(lambda c: ledger.aggregates_due(LATEST, cursor=c)), COUNTED_MAX))
+def backlog_of(
+    aggregates_due: Callable[[str], Page[Aggregate]],
+    outbox: Outbox,
+    letters: DeadLetters,
+    now: int,
+) -> Backlog:
+    """Only reads: whoever asks how things stand need not be allowed to write."""
+    aggregates = list(islice(every(aggregates_due), COUNTED_MAX))
     due = list(islice(every(lambda c: outbox.slots_due(cursor=c)), COUNTED_MAX))
     waiting = [
         each.slot

@@ -115,7 +115,8 @@ class DynamoCatalog:
         (after,) = place_after(cursor, 1)
 
         def found() -> Ranked[Account]:
-            items = self._table.query(TENANTS, after=after, prefix="" if after else joined(prefix))
+            named = "" if after else joined(prefix)
+            items = self._table.query(TENANTS, after=after, prefix=named, few=limit + 1)
             for item in items:
                 account = self._account(item)
                 if account.tenant.id.startswith(prefix):
@@ -150,7 +151,7 @@ class DynamoCatalog:
 
     def overrides(self, *, cursor: str = "", limit: int = PAGE) -> Page[Override]:
         (after,) = place_after(cursor, 1)
-        items = self._table.query(AUDIT, after=after)
+        items = self._table.query(AUDIT, after=after, few=limit + 1)
         found = (((str(item[SORT]),), unpacked(item["audit"], Override)) for item in items)
         return page_of(found, limit)
 

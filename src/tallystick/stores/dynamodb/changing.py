@@ -51,7 +51,7 @@ def read_changes(
     """The changes with after < position <= upto, the first `limit`."""
     chunks: list[Item] = []
     number = 0
-    for chunk in table.query(changes_partition(key), after=joined(after)):
+    for chunk in table.query(changes_partition(key), after=joined(after), few=limit):
         if int(chunk["first"]) > upto or number >= limit:
             break
         chunks.append(chunk)

@@ -99,7 +99,7 @@ class DynamoCheckpoints:
         return None if item is None else _checkpoint(item)
 
     def list(self, *, after: int = 0, limit: int = PAGE) -> tuple[Checkpoint, ...]:
-        items = self._table.query(CHECKPOINTS, after=joined(after))
+        items = self._table.query(CHECKPOINTS, after=joined(after), few=limit)
         return tuple(_checkpoint(item) for item in islice(items, limit))
 
     def moved(self, number: int) -> tuple[ChainEnd, ...]:

@@ -28,8 +28,9 @@ def due_page(
     The index may be a moment behind the table: what is due no more is left out.
     """
     (after,) = place_after(cursor, 1)
-    listed = (table.due(part, after=after, before=before) for part in partitions)
-    marked = list(islice(heapq.merge(*listed), limit + 1))
+    few = limit + 1
+    listed = (table.due(part, after=after, before=before, few=few) for part in partitions)
+    marked = list(islice(heapq.merge(*listed), few))
     found = table.get_all([place for _, place in marked[:limit]])
     items = [found[place] for _, place in marked[:limit] if place in found]
     onward = json.dumps([marked[limit - 1][0]]) if len(marked) > limit else ""

@@ -47,28 +47,30 @@ class EventLogs:
         self.table.put(Write(place=(log_partition(tenant), place), put=listed))
         return place
 
-    def read(self, tenant: str, window: Window | None, after: tuple[str, ...]) -> Ranked[Event]:
+    def read(
+        self, tenant: str, window: Window | None, after: tuple[str, ...], *, few: int
+    ) -> Ranked[Event]:
         """The events of a tenant (or of one tenant after the other) past a place."""
         named: Iterator[tuple[str, Names]]
         if tenant:
             named = iter([(joined(tenant), (tenant,))])
         else:
-            named = self.tenants.names(from_place=after[0])
+            named = self.tenants.names(from_place=after[0], few=few)
         for place, (name,) in named:
             is_within = place == after[0]
             # The place itself once more: its events come one by one.
-            for item in self._places(name, after[1] if is_within else ""):
+            for item in self._places(name, after[1] if is_within else "", few):
                 passed = int(after[2]) if is_within and item[SORT] == after[1] else 0
                 if window is None or _may_lie_in(item, window):
                     yield from self._listed(place, item, window, passed)
 
-    def _places(self, tenant: str, from_place: str) -> Iterator[Item]:
+    def _places(self, tenant: str, from_place: str, few: int) -> Iterator[Item]:
         partition = log_partition(tenant)
         if from_place:
             first = self.table.get((partition, from_place))
             if first is not None:
                 yield first
-        yield from self.table.query(partition, after=from_place)
+        yield from self.table.query(partition, after=from_place, few=few)
 
     def _listed(
         self, tenant_place: str, item: Item, window: Window | None, passed: int

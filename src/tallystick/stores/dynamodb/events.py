@@ -66,7 +66,7 @@ class DynamoEventLog:
         after = place_after(cursor, 3)
         if not after[2].isdecimal():
             after = (*after[:2], BEGINNING)
-        return page_of(self._logs.read(tenant, window, after), limit)
+        return page_of(self._logs.read(tenant, window, after, few=limit + 1), limit)
 
     def aggregates(
         self,
@@ -81,12 +81,18 @@ class DynamoEventLog:
         prefix = (tenant,) if tenant else ()
         chains = (
             (place, names)
-            for place, names in self._chains.names(*prefix, from_place=after[0])
+            for place, names in self._chains.names(*prefix, from_place=after[0], few=limit + 1)
             if meter in ("", names[1])
         )
 
         def found() -> Ranked[Aggregate]:
-            items = walked(self._table, chains, lambda names: aggregate_partition(*names), after)
+            items = walked(
+                self._table,
+                chains,
+                lambda names: aggregate_partition(*names),
+                after,
+                few=limit + 1,
+            )
             for place, item in items:
                 aggregate = aggregate_of(item)
                 if window is None or _overlap(window, aggregate.key.window):

@@ -5,12 +5,12 @@ from itertools import islice
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey
 from tallystick.domain.errors import StoreUnavailable
-from tallystick.domain.ledger import Allocation, Balance, Book, Entry, Head, Holding
+from tallystick.domain.ledger import Allocation, Book, Entry, Head, Holding
 from tallystick.domain.quantity import ZERO, add
 from tallystick.domain.slot import SlotKey
 from tallystick.domain.window import Window
 from tallystick.ports import PAGE, Appended, Page
-from tallystick.stores.dynamodb.appending import append_all
+from tallystick.stores.dynamodb.appending import append_all, balance_of
 from tallystick.stores.dynamodb.due import due_page
 from tallystick.stores.dynamodb.errands import Errands
 from tallystick.stores.dynamodb.event_rows import AGGREGATES, aggregate_of
@@ -32,16 +32,22 @@ from tallystick.stores.dynamodb.layout import (
     slot_entries_partition,
     slot_place,
 )
-from tallystick.stores.dynamodb.listing import Directory, Ranked, page_of, place_after, walked
+from tallystick.stores.dynamodb.listing import (
+    Directory,
+    Ranked,
+    page_of,
+    place_after,
+    sizes,
+    walked,
+)
 from tallystick.stores.dynamodb.packing import unpacked
 from tallystick.stores.dynamodb.pausing import Pausing
 from tallystick.stores.dynamodb.slots import slot_of
 from tallystick.stores.dynamodb.table import Item, Refused, Table, Write
 
 LINES = joined("line", "")
-READ_AT_ONCE = 100
 SHOWN_AFTER_MAX = 6
-"""So often a line is looked for that a transaction of somebody else's has not shown yet."""
+"""So often is read again what a transaction of somebody else's has not shown yet."""
 
 
 class DynamoLedger:
@@ -65,6 +71,10 @@ class DynamoLedger:
         self, before: int, *, cursor: str = "", limit: int = PAGE
     ) -> Page[Aggregate]:
         self._errands.run()
+        return self.marked_due(before, cursor=cursor, limit=limit)
+
+    def marked_due(self, before: int, *, cursor: str = "", limit: int = PAGE) -> Page[Aggregate]:
+        """The same, without what a mapping's errand has yet to mark; it only reads."""
         until = joined(before) + AFTER_ALL_NAMES
         wanted = due_partitions(AGGREGATES)
         return due_page(self._table, wanted, aggregate_of, before=until, cursor=cursor, limit=limit)
@@ -79,22 +89,35 @@ class DynamoLedger:
         entry = None
         if last in found:
             entry = self._entry(line_place(key.tenant, key.meter, int(found[last]["line"])))
-        balances = {
-            period: unpacked(found[place]["balance"], Balance) if place in found else Balance()
-            for period, place in places.items()
-        }
+        balances = {period: balance_of(found.get(place)) for period, place in places.items()}
         return Book(head=head, last=entry, balances=balances)
 
     def holdings(self, key: AggregateKey, period: Window) -> tuple[Holding, ...]:
+        for turn in range(SHOWN_AFTER_MAX):
+            found = self._holdings(key, period)
+            if found is not None:
+                return found
+            self._pausing.pause(turn)
+        raise StoreUnavailable(
+            f"the DynamoDB table {self._table.name} has other sums than lines for {key} in {period}"
+        )
+
+    def _holdings(self, key: AggregateKey, period: Window) -> tuple[Holding, ...] | None:
+        """None where a transaction shows in some of what was read and not yet in the rest: what the
+        slots hold must come to what the series' sums say."""
+        sums = self._table.get(balance_place(key, period))
         partition = ledger_partition(key.tenant, key.meter)
         pointers = self._table.query(partition, prefix=placed_prefix(key.group, period))
         lines = [line_place(key.tenant, key.meter, int(pointer["line"])) for pointer in pointers]
-        entries = self._entries(lines)
         held: dict[SlotKey, Holding] = {}
-        for entry in entries:
+        placed = ZERO
+        for entry in self._entries(lines):
             for allocation in entry.allocations:
+                placed = add(placed, allocation.quantity)
                 _hold(held, allocation, is_own=entry.key == key)
         slots = self._table.get_all([slot_place(slot) for slot in held])
+        if placed != balance_of(sums).allocated or len(slots) < len(held):
+            return None
         found = [
             Holding(slot_of(slots[slot_place(slot)]).place, holding.quantity, holding.own)
             for slot, holding in held.items()
@@ -135,25 +158,35 @@ class DynamoLedger:
     ) -> Page[Entry]:
         after = place_after(cursor, 2)
         if slot is not None:
-            return page_of(self._of_slot(slot, tenant, meter, after[1]), limit)
+            return page_of(self._of_slot(slot, tenant, meter, after[1], limit + 1), limit)
         chains = (
             (place, names)
             for place, names in self._chains.names(
-                *((tenant,) if tenant else ()), from_place=after[0]
+                *((tenant,) if tenant else ()), from_place=after[0], few=limit + 1
             )
             if meter in ("", names[1])
         )
         items = walked(
-            self._table, chains, lambda names: ledger_partition(*names), after, prefix=LINES
+            self._table,
+            chains,
+            lambda names: ledger_partition(*names),
+            after,
+            prefix=LINES,
+            few=limit + 1,
         )
         return page_of(((place, unpacked(item["entry"], Entry)) for place, item in items), limit)
 
     def head(self, tenant: str, meter: str) -> Head:
         return _head(self._table.get(head_place(tenant, meter)))
 
-    def _of_slot(self, slot: SlotKey, tenant: str, meter: str, after: str) -> Ranked[Entry]:
-        pointers = self._table.query(slot_entries_partition(slot), after=after)
-        while chunk := list(islice(pointers, READ_AT_ONCE)):
+    def _of_slot(
+        self, slot: SlotKey, tenant: str, meter: str, after: str, few: int
+    ) -> Ranked[Entry]:
+        pointers = self._table.query(slot_entries_partition(slot), after=after, few=few)
+        for size in sizes(few):
+            chunk = list(islice(pointers, size))
+            if not chunk:
+                return
             lines = [
                 line_place(str(each["tenant"]), str(each["meter"]), int(each["line"]))
                 for each in chunk

@@ -7,17 +7,17 @@ which are written first: those that a crash left are written again as they were.
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 
 from tallystick.domain.dead_letter import DeadLetter
 from tallystick.ports import PAGE, Page
 from tallystick.stores.dynamodb.layout import SORT, Place, digest_of, joined
-from tallystick.stores.dynamodb.listing import Ranked, page_of, place_after
+from tallystick.stores.dynamodb.listing import Ranked, page_of, place_after, sizes
 from tallystick.stores.dynamodb.packing import packed, unpacked
 from tallystick.stores.dynamodb.table import Attribute, Item, Refused, Table, Write, place_of
 
 ORDER = joined("letters")
 COUNTER: Place = (joined("counter"), joined("letters"))
-READ_AT_ONCE = 100
 PART_BYTES = 256 * 1024
 """An item holds 400 KB."""
 
@@ -56,7 +56,7 @@ class Letters:
         order = _waiting(waits_for) if waits_for else ORDER
 
         def chosen() -> Ranked[DeadLetter]:
-            for place, letter in self._from(order, after):
+            for place, letter in self._from(order, after, limit + 1):
                 if tenant not in ("", letter.tenant) or waits_for not in ("", letter.waits_for):
                     continue
                 if not (open_only and letter.replayed_at is not None):
@@ -76,15 +76,14 @@ class Letters:
             return False
         return True
 
-    def _from(self, order: str, after: str) -> Ranked[DeadLetter]:
-        """All letters in their order, or those that wait for one thing, a hundred at a time."""
-        waiting: list[tuple[str, Place]] = []
-        for pointer in self._table.query(order, after=after):
-            waiting.append((str(pointer[SORT]), _place(str(pointer["id"]))))
-            if len(waiting) == READ_AT_ONCE:
-                yield from self._read(waiting)
-                waiting = []
-        yield from self._read(waiting)
+    def _from(self, order: str, after: str, few: int) -> Ranked[DeadLetter]:
+        """All letters in their order, or those that wait for one thing."""
+        pointers = self._table.query(order, after=after, few=few)
+        for size in sizes(few):
+            chunk = list(islice(pointers, size))
+            if not chunk:
+                return
+            yield from self._read([(str(one[SORT]), _place(str(one["id"]))) for one in chunk])
 
     def _read(self, waiting: Sequence[tuple[str, Place]]) -> Ranked[DeadLetter]:
         found = self._table.get_all([place for _, place in waiting])

@@ -13,7 +13,7 @@ from tallystick.domain.errors import InvalidSetting
 from tallystick.ports import Page
 from tallystick.stores.dynamodb.layout import SORT, directory_partition, joined
 from tallystick.stores.dynamodb.packing import packed, unpacked
-from tallystick.stores.dynamodb.table import Item, Table, Write
+from tallystick.stores.dynamodb.table import BATCH_GET_MAX, Item, Table, Write
 
 T = TypeVar("T")
 Names = tuple[str, ...]
@@ -54,6 +54,14 @@ def _is_part(part: object) -> bool:
     )
 
 
+def sizes(few: int) -> Iterator[int]:
+    """How many items to read one by one at once: `few` at first, and twice as many each time after,
+    up to what one request takes."""
+    while True:
+        yield min(few, BATCH_GET_MAX)
+        few = min(2 * few, BATCH_GET_MAX)
+
+
 class Directory:
     """Which partitions of a kind there are, in order of their names. What is entered stays.
 
@@ -80,7 +88,7 @@ class Directory:
         self._entered.add(names)
 
     def names(
-        self, *prefix: str, listed: str = "", from_place: str = ""
+        self, *prefix: str, listed: str = "", from_place: str = "", few: int = 0
     ) -> Iterator[tuple[str, Names]]:
         """(place, names) of those that begin with the prefix, from a place on; with `listed`, of
         those alone that have this name."""
@@ -90,7 +98,7 @@ class Directory:
             found = self._table.get((partition, from_place))
             if found is not None:
                 yield from_place, unpacked(found["names"], Names)
-        for item in self._table.query(partition, after=from_place, prefix=beginning):
+        for item in self._table.query(partition, after=from_place, prefix=beginning, few=few):
             yield str(item[SORT]), unpacked(item["names"], Names)
 
 
@@ -103,6 +111,7 @@ def walked(
     prefix: str = "",
     since: str = "",
     until: str = "",
+    few: int,
 ) -> Ranked[Item]:
     """The items of many partitions, one after the other, past a place; of a prefix, or those past
     `since` and below `until`."""
@@ -110,5 +119,6 @@ def walked(
         past = max(since, after[1] if place == after[0] else "")
         if until and past >= until:  # a cursor may name any place
             continue
-        for item in table.query(partition_of(names), after=past, before=until, prefix=prefix):
+        partition = partition_of(names)
+        for item in table.query(partition, after=past, before=until, prefix=prefix, few=few):
             yield (place, str(item[SORT])), item

@@ -64,11 +64,14 @@ class DynamoOutbox:
     ) -> Page[Due]:
         after = place_after(cursor, 2)
         prefix = (route,) if route else ()
-        series = self._series.names(*prefix, listed=destination, from_place=after[0])
+        few = limit + 1
+        series = self._series.names(*prefix, listed=destination, from_place=after[0], few=few)
         # Slots lie in order of their start.
         since = joined(starting.start - 1) if starting else ""
         until = joined(starting.end) if starting else ""
-        items = walked(self._table, series, _slots_partition, after, since=since, until=until)
+        items = walked(
+            self._table, series, _slots_partition, after, since=since, until=until, few=few
+        )
         return page_of(((place, self._due(item)) for place, item in items), limit)
 
     def intend(self, batch: Sequence[Publication]) -> tuple[bool, ...]:
@@ -110,7 +113,7 @@ class DynamoOutbox:
         after = place_after(cursor, 2)
 
         def chosen() -> Ranked[Publication]:
-            for place, item in self._publications(slot, identifier, after):
+            for place, item in self._publications(slot, identifier, after, limit + 1):
                 publication = unpacked(item["publication"], Publication)
                 if slot in (None, publication.slot) and not (
                     unsettled and publication.state.is_settled
@@ -120,7 +123,7 @@ class DynamoOutbox:
         return page_of(chosen(), limit)
 
     def _publications(
-        self, slot: SlotKey | None, identifier: str, after: tuple[str, ...]
+        self, slot: SlotKey | None, identifier: str, after: tuple[str, ...], few: int
     ) -> Ranked[Item]:
         """As few as may be the ones wanted: by identifier, of a slot's series, or all."""
         if identifier:
@@ -132,13 +135,15 @@ class DynamoOutbox:
             if item is not None and place > after:
                 yield place, item
             return
-        series = self._series.names(from_place=after[0])
+        series = self._series.names(from_place=after[0], few=few)
         prefix = ""
         if slot is not None:
             names = (slot.route, slot.account, slot.destination, slot.counter)
             series = iter([(joined(*names), names)])
             prefix = joined(slot.start, "")
-        yield from walked(self._table, series, _publications_partition, after, prefix=prefix)
+        yield from walked(
+            self._table, series, _publications_partition, after, prefix=prefix, few=few
+        )
 
     def _due(self, item: Item) -> Due:
         slot = slot_of(item)

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tallystick.domain.backlog import Backlog
 from tallystick.domain.errors import InvalidSetting, StoreUnavailable
+from tallystick.domain.instant import LATEST
 from tallystick.ports import Catalog, Checkpoints, DeadLetters, EventLog, Keys, Ledger, Outbox
 from tallystick.stores.dynamodb.api_keys import DynamoKeys
 from tallystick.stores.dynamodb.backlog import backlog_of
@@ -32,7 +33,7 @@ from tallystick.stores.dynamodb.letters import Letters
 from tallystick.stores.dynamodb.listing import Directory
 from tallystick.stores.dynamodb.outbox import DynamoOutbox
 from tallystick.stores.dynamodb.pausing import Pausing
-from tallystick.stores.dynamodb.table import Answer, Client, Refused, Table, Write
+from tallystick.stores.dynamodb.table import Answer, Client, NoSuchTable, Refused, Table, Write
 
 SENDS_MAX: Final = 5
 """How often the driver sends a request again by itself, with the same token."""
@@ -86,7 +87,8 @@ class DynamoStore:
         chains, slots = Directory(table, "chains"), Directory(table, "slots", listed_by=2)
         letters, errands = Letters(table), Errands(table, pausing)
         self.events = DynamoEventLog(table, logs, chains, letters, pausing)
-        self.ledger = DynamoLedger(table, chains, slots, errands, pausing)
+        self.ledger = ledger = DynamoLedger(table, chains, slots, errands, pausing)
+        self._marked_due = lambda cursor: ledger.marked_due(LATEST, cursor=cursor)
         self.outbox = DynamoOutbox(table, slots)
         self.catalog = DynamoCatalog(table, errands, pausing)
         self.dead_letters = letters
@@ -111,9 +113,10 @@ class DynamoStore:
         """
         pausing = Pausing(chance)
         table = Table(client, name, pausing)
-        first = Write(place=INCARNATION, put={"name": incarnation}, expect={"name": None})
-        with suppress(Refused):  # it has one
-            table.write([first])
+        if table.get(INCARNATION) is None:
+            first = Write(place=INCARNATION, put={"name": incarnation}, expect={"name": None})
+            with suppress(Refused):  # it has one by now
+                table.write([first])
         return cls(table, pausing, writer)
 
     @classmethod
@@ -121,13 +124,20 @@ class DynamoStore:
         cls, name: str, *, region: str, incarnation: str, writer: str, chance: Callable[[], float]
     ) -> "DynamoStore":
         """The same, with a client of its own: keys, and the region where none is given, come from
-        where AWS's tools look for them. Raises InvalidSetting where they find none."""
+        where AWS's tools look for them. Raises InvalidSetting where they find none, and where there
+        is no such table."""
         steady = Config(retries={"mode": "standard", "max_attempts": SENDS_MAX})
         try:
             client = boto3.client("dynamodb", region_name=region or None, config=steady)
         except BotoCoreError as error:
             raise InvalidSetting(f"the DynamoDB table {name}: {error}") from error
-        return cls.open(client, name, incarnation=incarnation, writer=writer, chance=chance)
+        try:
+            return cls.open(client, name, incarnation=incarnation, writer=writer, chance=chance)
+        except NoSuchTable as error:
+            raise InvalidSetting(
+                f"{error} in {client.meta.region_name} for these credentials; the deployed stack's "
+                "output StoreUrl says its name and its region"
+            ) from error
 
     @staticmethod
     def create_table(client: TableMaker, name: str) -> None:
@@ -153,7 +163,7 @@ class DynamoStore:
         self._table.put(Write(place=INCARNATION, put={"name": incarnation}))
 
     def backlog(self, now: int) -> Backlog:
-        return backlog_of(self.ledger, self.outbox, self.dead_letters, now)
+        return backlog_of(self._marked_due, self.outbox, self.dead_letters, now)
 
     def close(self) -> None:
         self._table.close()

@@ -21,6 +21,9 @@ Item = dict[str, Attribute]
 
 TRANSACTION_ITEMS_MAX: Final = 100
 BATCH_GET_MAX: Final = 100
+FEW_MAX: Final = 2_000
+"""Beyond this a page of AWS's (1 MB) is asked for as it comes."""
+
 TRIES_MAX: Final = 40
 _PASSING: Final = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "None"}
@@ -62,6 +65,10 @@ class Refused(Exception):
     def __init__(self, found: dict[int, Item | None]) -> None:
         super().__init__(f"{len(found)} conditions did not hold")
         self.found = found
+
+
+class NoSuchTable(StoreUnavailable):
+    """There is no table of this name, for these credentials, in this region."""
 
 
 Answer = dict[str, Any]
@@ -117,9 +124,13 @@ class Table:
         return found
 
     def query(
-        self, partition: str, *, after: str = "", before: str = "", prefix: str = ""
+        self, partition: str, *, after: str = "", before: str = "", prefix: str = "", few: int = 0
     ) -> Iterator[Item]:
-        """The partition's items by sort key: those past `after`, below `before`, or of a prefix."""
+        """The partition's items by sort key: those past `after`, below `before`, or of a prefix.
+
+        `few` are asked for at first, and twice as many each time after: what a page of AWS's holds
+        is paid for, also where only its beginning is wanted.
+        """
         if prefix and after:
             # A prefix and a place within it: the keys from there to the prefix's end.
             before = prefix[:-1] + chr(ord(prefix[-1]) + 1)
@@ -141,17 +152,20 @@ class Table:
         elif before:
             condition += " AND #s < :e"
             values[":e"] = before
-        for item in self._pages(condition, names, values):
+        for item in self._pages(condition, names, values, few=few):
             # BETWEEN takes both ends; neither is wanted.
             if item[SORT] not in (after, before) or not after:
                 yield item
 
-    def due(self, partition: str, *, after: str, before: str) -> Iterator[tuple[str, Place]]:
-        """(due_at, place) of what is due in one partition of the index, past `after`."""
+    def due(
+        self, partition: str, *, after: str, before: str, few: int
+    ) -> Iterator[tuple[str, Place]]:
+        """(due_at, place) of what is due in one partition of the index, past `after`; `few` as
+        above."""
         names = {"#p": DUE_IN, "#s": DUE_AT}
         values: dict[str, Attribute] = {":p": partition, ":s": after or " ", ":e": before}
         condition = "#p = :p AND #s BETWEEN :s AND :e"
-        for item in self._pages(condition, names, values, index=DUE_INDEX):
+        for item in self._pages(condition, names, values, index=DUE_INDEX, few=few):
             if item[DUE_AT] != after:
                 yield str(item[DUE_AT]), place_of(item)
 
@@ -246,11 +260,14 @@ class Table:
         values: dict[str, Attribute],
         *,
         index: str = "",
+        few: int = 0,
     ) -> Iterator[Item]:
         # An index has no consistent reads.
         whence = {"IndexName": index} if index else {"ConsistentRead": True}
         onward: dict[str, Any] = {}
         while True:
+            if 0 < few <= FEW_MAX:
+                onward["Limit"] = few
             answer = self._ask(
                 self._client.query,
                 KeyConditionExpression=condition,
@@ -263,6 +280,7 @@ class Table:
             if "LastEvaluatedKey" not in answer:
                 return
             onward = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+            few *= 2
 
     def _ask(self, call: Callable[..., Answer], *, named: bool = True, **asked: object) -> Answer:
         """The answer, after as many tries as it takes. Raises Refused and StoreUnavailable."""
@@ -274,6 +292,8 @@ class Table:
             try:
                 return call(**asked)
             except ClientError as error:
+                if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                    raise NoSuchTable(f"there is no DynamoDB table {self.name}") from error
                 if not self._may_retry(error):
                     raise self._unavailable(f"answered: {error}") from error
             except BotoCoreError as error:
