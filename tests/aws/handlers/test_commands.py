@@ -11,6 +11,7 @@ import stripe
 from tallystick.sandbox import StripeSandbox, serve
 from tests.cli.billing import AFTER_TEN, BEGIN, EVENING, KEY, Billing, onboard, seconds
 from tests.cli.conftest import Ran, Run
+from tests.http.served import STILL, report, serving
 from tests.sandbox.shop import Shop
 
 COMMANDS = Path("docs/cli.md")
@@ -165,3 +166,17 @@ def told(walked: Walked, name: str) -> list[tuple[int, str, str]]:
         return MADE_UP.sub("…", text.replace(key, "…"))
 
     return [(ran.code, plain(ran.out), plain(ran.err)) for ran in walked[name]]
+
+
+def test_a_server_counts_what_it_takes_into_a_table(table, run: Run, tmp_path: Path):
+    store = f"dynamodb://{table}?region=us-east-1"
+    for added in (("tenants", "add", "acme"), ("meters", "add", "requests")):
+        assert run(*added, "--store", store).code == 0
+
+    with serving(tmp_path, prelude=STILL, store=store) as served:
+        statuses = [served.request("POST", "/api/v1/events", report("e1", 5))[0] for _ in range(2)]
+        code = served.end()
+
+    assert (statuses, code) == ([204, 204], 0)
+    (row,) = run("usage", "--tenant", "acme", "--json", "--store", store).rows
+    assert row["quantity"] == "5"
