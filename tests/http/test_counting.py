@@ -1,7 +1,9 @@
 """Between requests and the store: groups, strict ones apart, and nothing left behind."""
 
 import asyncio
+import json
 import threading
+from collections.abc import Sequence
 
 import pytest
 from starlette.requests import Request
@@ -10,15 +12,18 @@ from tallystick.domain.errors import StoreUnavailable
 from tallystick.entrypoints.http.bodies import Memory, read_whole
 from tallystick.entrypoints.http.counting import Counting, Uncountable
 from tallystick.entrypoints.http.problems import Problem
+from tallystick.entrypoints.http.reading import JSON, Sender, read_events
 from tallystick.stages.ingesting import Report
-from tests.http.conftest import Api, native
+from tests.http.conftest import Api, cloud_event, native
+
+SENDER = Sender(origin="a test")
 
 
 def reports(*ids: str, tenant: str = "acme") -> list[Report]:
     return [Report(origin="a test", body={**native(id_, 1), "TenantID": tenant}) for id_ in ids]
 
 
-def at_once(counting: Counting, *asked: tuple[list[Report], bool]) -> list[object]:
+def at_once(counting: Counting, *asked: tuple[Sequence[Report], bool]) -> list[object]:
     """All asked for before the first is counted; what each was answered."""
 
     async def gathered() -> list[object]:
@@ -58,6 +63,22 @@ def test_a_call_of_the_store_has_its_limit(api: Api, groups: list[int]):
     at_once(api.service.counting, *asked)
 
     assert groups == [800, 800]
+
+
+def test_batches_in_columns_share_a_call_among_themselves(api: Api, groups: list[int]):
+    in_columns = [
+        read_events(
+            json.dumps([cloud_event(f"{n}.{m}") for m in range(900)]).encode(), JSON, SENDER
+        )
+        for n in range(4)
+    ]
+    asked = [(found.reports, False) for found in in_columns]
+
+    answers = at_once(api.service.counting, *asked, (reports("a", "b"), False))
+
+    assert groups == [3_600, 2]
+    assert [len(answer) for answer in answers] == [900, 900, 900, 900, 2]
+    assert api.value() == 5 * 3_600 + 2
 
 
 def test_a_strict_request_shares_with_nobody(api: Api, groups: list[int]):

@@ -170,6 +170,21 @@ def test_receipts_come_on_request(api: Api):
     assert found["receipts"][4]["errors"][0]["code"] == "not_an_object"
 
 
+def test_receipts_of_a_batch_in_columns_are_those_of_any_other(api: Api):
+    batch = [cloud_event("a"), cloud_event("b", 2), cloud_event("a"), cloud_event("b", 3)]
+    other = [{**event, "source": "other"} for event in batch]
+    other[0]["traceparent"] = "00-1"  # of which only the ordinary reading knows
+
+    in_columns = api.post(batch, prefer="return=representation")
+    by_themselves = api.post(other, prefer="return=representation")
+
+    letters = [each.pop("dead_letter", "") for each in in_columns.json()["receipts"]]
+    assert in_columns.json()["counts"] == by_themselves.json()["counts"]
+    assert [len(letter) for letter in letters] == [0] * 4
+    assert in_columns.content == by_themselves.content
+    assert api.value() == 2 * (5 + 2)
+
+
 def test_receipts_of_lines_come_as_long_as_they_fit(api: Api, monkeypatch):
     monkeypatch.setattr("tallystick.entrypoints.http.events.BATCH_MAX", 1_500)
     lines = [json.dumps(native(f"n{n}", 1)).encode() for n in range(2_500)]

@@ -22,7 +22,15 @@ from tallystick.domain.meter import (
     measured,
 )
 from tallystick.domain.mint import mint
-from tallystick.domain.quantity import ONE, ZERO, add, quotient, subtract
+from tallystick.domain.quantity import (
+    ONE,
+    ZERO,
+    add,
+    from_smallest,
+    has_room,
+    quotient,
+    subtract,
+)
 from tallystick.domain.tenant import Calendar
 from tallystick.domain.window import Window
 
@@ -208,6 +216,16 @@ def fold(tally: Tally, added: Contribution, *, seen: int) -> Tally:
             total = add(total, added.value)
     # Not by replace, which costs more than all the rest: this runs for every event and meter.
     return Tally(tally.count + 1, total, tally.extreme, tally.latest_at, tally.latest_key)
+
+
+def fold_sum(tally: Tally, count: int, smallest: int) -> Tally | None:
+    """The Tally with `count` contributions more to a sum or a count, none below zero, which add up
+    to `smallest` smallest quantities: what `fold` makes of them one by one. None where there may
+    not be room for all of them, and only `fold` can tell for how many there is."""
+    if not has_room(tally.total, smallest):
+        return None
+    total = add(tally.total, from_smallest(smallest))
+    return Tally(tally.count + count, total, tally.extreme, tally.latest_at, tally.latest_key)
 
 
 def _with_extreme(tally: Tally, added: Contribution) -> Tally:

@@ -81,7 +81,12 @@ def key_of(*parts: str) -> str:
     """
     if len(parts) == 1 and not _is_list_of_parts(parts[0]):
         return parts[0]
-    return "".join([f"{len(part)}:{part}" for part in parts])
+    return "".join(map(numbered, parts))
+
+
+def numbered(part: str) -> str:
+    """One of several parts of a key, as it stands there."""
+    return f"{len(part)}:{part}"
 
 
 def _is_list_of_parts(text: str) -> bool:

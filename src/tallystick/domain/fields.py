@@ -122,7 +122,7 @@ class Fields:
         return self._within_calendar(name, int(number * unit))
 
     def _within_calendar(self, name: str, instant: int) -> int | None:
-        if _OLDEST <= instant <= LATEST:
+        if is_within_calendar(instant):
             return instant
         self.wrong(name, "invalid_time", "must lie between the years 3 and 9999")
         return None
@@ -169,6 +169,10 @@ class Fields:
             if name not in known:
                 allowed = ", ".join(sorted(known))
                 self.wrong(str(name)[:64], "unknown_field", f"is none of the fields {allowed}")
+
+
+def is_within_calendar(instant: int) -> bool:
+    return _OLDEST <= instant <= LATEST
 
 
 def _escaped(name: str) -> str:

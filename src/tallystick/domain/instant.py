@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 MICROSECOND: Final = 1
@@ -18,6 +19,11 @@ _RFC3339: Final = re.compile(
     re.ASCII,
 )
 
+_FRACTION: Final = re.compile(r"\.\d{1,9}", re.ASCII)
+_TO_MINUTE: Final = len("2026-01-31T10:00:")
+_TO_SECOND: Final = len("2026-01-31T10:00:00")
+_SECONDS: Final = MappingProxyType({f"{second:02d}": second * SECOND for second in range(60)})
+
 EARLIEST: Final = -62_135_596_800 * SECOND
 """0001-01-01T00:00:00Z: before every event."""
 
@@ -30,6 +36,29 @@ def parse_instant(text: str) -> int:
 
     Raises ValueError for a text without an offset (naive), or one that names no real instant.
     """
+    minute_start = _utc_minute(text[:_TO_MINUTE]) if text[-1:] == "Z" else None
+    second = _SECONDS.get(text[_TO_MINUTE:_TO_SECOND])
+    if minute_start is not None and second is not None:
+        fraction = text[_TO_SECOND:-1]
+        if not fraction:
+            return minute_start + second
+        if _FRACTION.fullmatch(fraction):
+            return minute_start + second + int(fraction[1:7].ljust(6, "0"))
+    return _parsed(text)
+
+
+@lru_cache(maxsize=4096)
+def _utc_minute(opening: str) -> int | None:
+    """The start of the minute that `2026-01-31T10:00:` begins; None where it is none, or the
+    calendar's last."""
+    try:
+        start = _parsed(f"{opening}00Z") if len(opening) == _TO_MINUTE else LATEST
+    except ValueError:
+        return None
+    return start if start + MINUTE <= LATEST else None
+
+
+def _parsed(text: str) -> int:
     match = _RFC3339.fullmatch(text) if len(text) <= 64 else None
     if match is None:
         raise ValueError("not an RFC 3339 time with an offset, such as 2026-01-31T10:00:00Z")

@@ -32,6 +32,8 @@ OTHER: Final = '{"other":true}'
 GROUPS_MAX: Final = 1_000
 GROUP_LENGTH_MAX: Final = 1_024
 MEMBER_LENGTH_MAX: Final = 255
+OWN_QUANTITY: Final = ("quantity", "$.quantity")
+"""The paths that find an event's own quantity."""
 
 
 class Aggregation(StrEnum):
@@ -215,7 +217,7 @@ def first_sealed_at(span: Span, window: Window) -> int:
 
 def value_at(event: Event, path: str) -> object | None:
     """What the path finds in the event; None where there is nothing (JSON null included)."""
-    if path in ("quantity", "$.quantity"):
+    if path in OWN_QUANTITY:
         return event.quantity
     found: object = event.attributes()
     for step in path.removeprefix("$.").removeprefix("properties.").split("."):

@@ -24,6 +24,11 @@ WHOLE_DIGITS_MAX: Final = 15
 TOTAL_DIGITS_MAX: Final = 38
 ZERO: Final = Decimal(0)
 ONE: Final = Decimal(1)
+SMALLEST: Final = 10**PLACES_MAX
+"""So many of the smallest quantity are one."""
+
+_ROOMY_SMALLEST: Final = 10 ** (TOTAL_DIGITS_MAX - 1)
+_ROOMY: Final = Decimal(10) ** (TOTAL_DIGITS_MAX - 1 - PLACES_MAX)
 
 _EXACT: Final = Context(
     prec=TOTAL_DIGITS_MAX,
@@ -139,6 +144,22 @@ def add(left: Decimal, right: Decimal) -> Decimal:
         return plain(_EXACT.add(left, right))
     except DecimalException as error:
         raise TotalOverflow("the total would need more than 38 digits") from error
+
+
+def in_smallest(quantity: Decimal) -> int:
+    """How many smallest quantities it is: sums of whole numbers need no rounding, nor a look."""
+    return int(quantity.scaleb(PLACES_MAX, context=_EXACT))
+
+
+def from_smallest(count: int) -> Decimal:
+    """The quantity that is so many of the smallest ones; at most TOTAL_DIGITS_MAX digits."""
+    whole, rest = divmod(count, SMALLEST)
+    return plain(Decimal(count).scaleb(-PLACES_MAX, context=_EXACT)) if rest else Decimal(whole)
+
+
+def has_room(total: Decimal, smallest: int) -> bool:
+    """Whether so many smallest quantities, which are not less than none, can certainly be added."""
+    return total.copy_abs() < _ROOMY and smallest < _ROOMY_SMALLEST
 
 
 def subtract(left: Decimal, right: Decimal) -> Decimal:

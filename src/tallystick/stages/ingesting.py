@@ -3,7 +3,7 @@ letter; one that cannot be counted never holds up its neighbours.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from tallystick.domain.instant import MINUTE, format_instant
 from tallystick.domain.mint import mint
 from tallystick.domain.recording import new_recording
 from tallystick.domain.report import parse_report, tenants_named
+from tallystick.domain.sheet import Sheet
 from tallystick.domain.tenant import NAME_LENGTH_MAX, Tenant
 from tallystick.ports import Override, Recorded, Recording, Store
 from tallystick.stages.decoding import (
@@ -33,6 +34,7 @@ from tallystick.stages.metering import (
     unknown_tenant,
     with_code,
 )
+from tallystick.stages.tabulating import PlainReports, sheet_of
 
 AHEAD_MAX: Final = 5 * MINUTE
 """How far ahead of our clock an event may have occurred."""
@@ -67,6 +69,15 @@ KINDS: Final = (*Receipt, DEAD_LETTER)
 
 Outcome = Recorded | DeadLetter
 Counted = tuple[Event, tuple[Contribution, ...]]
+
+
+def kinds_of(outcomes: Sequence[Outcome]) -> Counter[str]:
+    """How many became what. A batch's outcomes are few, and stand there many times."""
+    each = dict(zip(map(id, outcomes), outcomes, strict=True))
+    kinds = Counter[str]()
+    for identity, count in Counter(map(id, outcomes)).items():
+        kinds[kind_of(each[identity])] += count
+    return kinds
 
 
 def kind_of(outcome: Outcome) -> str:
@@ -108,12 +119,32 @@ def ingest(reports: Sequence[Report], intake: Intake, now: int) -> tuple[Outcome
 
 def _recorded(reports: Sequence[Report], intake: Intake, now: int) -> tuple[Outcome, ...]:
     """The outcomes: the countable reports are recorded, the dead letters not kept yet."""
+    if isinstance(reports, PlainReports):
+        sheet = sheet_of(reports, intake.rules, now, latest=now + AHEAD_MAX, sent=_sent(reports))
+        if sheet is not None:
+            return _all_settled(sheet, intake.store.events.record(sheet, now), now)
     ready = [prepared(report, intake, now) for report in reports]
     countable = [p for p in ready if isinstance(p, Recording)]
     recorded = iter(intake.store.events.record(countable, now) if countable else ())
     return tuple(
         p if isinstance(p, DeadLetter) else _settled(p, next(recorded), now) for p in ready
     )
+
+
+def _sent(reports: PlainReports) -> Callable[[int], tuple[str, str]]:
+    """What a dead letter keeps of each."""
+
+    def of(place: int) -> tuple[str, str]:
+        report = reports[place]
+        return report.origin, _body_text(report.body)
+
+    return of
+
+
+def _all_settled(sheet: Sheet, recorded: tuple[Recorded, ...], now: int) -> tuple[Outcome, ...]:
+    if all(one.refused is None for one in recorded):
+        return recorded
+    return tuple(_settled(*pair, now) for pair in zip(sheet, recorded, strict=True))
 
 
 def _settled(recording: Recording, recorded: Recorded, now: int) -> Outcome:

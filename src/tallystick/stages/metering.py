@@ -14,6 +14,7 @@ from tallystick.domain.event import Event
 from tallystick.domain.instant import EARLIEST, HOUR
 from tallystick.domain.mapping import series_of
 from tallystick.domain.meter import Meter, in_force
+from tallystick.domain.sheet import Cell, cell_of
 from tallystick.domain.tenant import Tenant, hour_within
 from tallystick.domain.window import Window
 from tallystick.ports import Account, Catalog
@@ -83,6 +84,7 @@ class Rulebook:
         self._in_force: dict[tuple[str, Window], tuple[Meter, ...]] = {}
         self._tenants: dict[str, TenantCalendar | None] = {}
         self._places: dict[tuple[str, str, int], tuple[Window, tuple[Place, ...]]] = {}
+        self._cells: dict[tuple[str, str, int], Cell | None] = {}
 
     def refresh(self) -> bool:
         """Forget what an older revision said; True where there is a newer one."""
@@ -94,6 +96,7 @@ class Rulebook:
         self._in_force = {}
         self._tenants = {}
         self._places = {}
+        self._cells = {}
         self._revision = revision
         return True
 
@@ -123,18 +126,36 @@ class Rulebook:
         self._in_force[code, period] = found
         return found
 
-    def places(self, event: Event, calendar: TenantCalendar) -> tuple[Place, ...]:
-        """Where the event may count; nowhere, if no meter reads its code in its billing period."""
-        at, tenant = event.occurred_at, calendar.tenant.id
-        place = (tenant, event.code, at // HOUR)
+    def places(self, code: str, at: int, calendar: TenantCalendar) -> tuple[Place, ...]:
+        """Where an event may count; nowhere, if no meter reads its code in its billing period."""
+        tenant = calendar.tenant.id
+        place = (tenant, code, at // HOUR)
         hour, found = self._places.get(place, NOWHERE)
         if hour.start <= at < hour.end:
             return found
         if len(self._places) >= PLACES_KEPT:
             self._places.clear()
-        meters = self.meters(event.code, calendar.period_at(at))
+        meters = self.meters(code, calendar.period_at(at))
         found = places(tenant, calendar, meters, at)
         self._places[place] = calendar.hour_at(at), found
+        return found
+
+    def cell(self, named: tuple[str, str, int]) -> Cell | None:
+        """Where a tenant's events of a code and UTC hour count, if all of them count alike there
+        and by adding up."""
+        try:
+            return self._cells[named]
+        except KeyError:
+            pass
+        if len(self._cells) >= PLACES_KEPT:
+            self._cells.clear()
+        tenant, code, hour = named
+        calendar, found = self.calendar(tenant), None
+        if calendar is not None:
+            counting = self.places(code, hour * HOUR, calendar)
+            window = calendar.hour_at(hour * HOUR)
+            found = cell_of(tenant, code, hour=hour, window=window, counting=counting)
+        self._cells[named] = found
         return found
 
     def only_code(self, calendar: TenantCalendar, period: Window) -> str:
@@ -182,7 +203,7 @@ def metered(
         return ()
     if not event.code:
         return no_only_code(event.tenant)
-    counting = rules.places(event, calendar)
+    counting = rules.places(event.code, event.occurred_at, calendar)
     if not counting:
         return unknown_code(event.code)
     try:

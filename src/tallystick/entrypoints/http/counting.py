@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from tallystick.clock import seconds
@@ -20,9 +20,13 @@ from tallystick.entrypoints.http.pulse import Pulse
 from tallystick.ports import Clock
 from tallystick.stages.ingesting import Intake, Outcome, Report, ingest
 from tallystick.stages.rehearsing import Fault, faults_of
+from tallystick.stages.tabulating import PlainReports, together
 
 GROUP_MAX: Final = 1_000
 """About so many reports share a call of the store."""
+
+COLUMNS_MAX: Final = 4_000
+"""About so many of those that came in columns do: they take less time than the others."""
 
 WAITING_MAX: Final = 50_000
 """So many reports wait at most."""
@@ -43,6 +47,14 @@ class _Waiting:
     is_strict: bool
     answer: "asyncio.Future[Outcomes]"
 
+    @property
+    def is_plain(self) -> bool:
+        return isinstance(self.reports, PlainReports)
+
+    def is_like(self, other: "_Waiting") -> bool:
+        """Whether both can be counted in one call."""
+        return self.is_strict is other.is_strict and self.is_plain is other.is_plain
+
     def settle(self, found: Outcomes | Exception) -> None:
         if self.answer.done():
             return  # whoever asked was cancelled meanwhile
@@ -50,6 +62,12 @@ class _Waiting:
             self.answer.set_exception(found)
         else:
             self.answer.set_result(found)
+
+
+def _together(each: Sequence[Sequence[Report]]) -> Sequence[Report]:
+    """The reports of a group; in columns, where all are."""
+    plain = [reports for reports in each if isinstance(reports, PlainReports)]
+    return together(plain) if len(plain) == len(each) else list(chain.from_iterable(each))
 
 
 class Counting:
@@ -132,18 +150,19 @@ class Counting:
             waiting.settle(outcomes)
 
     def _next_group(self) -> list[_Waiting]:
-        group = [self._queue.popleft()]
-        size = len(group[0].reports)
-        while self._queue and not group[0].is_strict and not self._queue[0].is_strict:
+        first = self._queue.popleft()
+        group, size = [first], len(first.reports)
+        limit = COLUMNS_MAX if first.is_plain else GROUP_MAX
+        while self._queue and not first.is_strict and self._queue[0].is_like(first):
             size += len(self._queue[0].reports)
-            if size > GROUP_MAX:
+            if size > limit:
                 break
             group.append(self._queue.popleft())
         return group
 
     def _counted(self, group: Sequence[_Waiting]) -> list[Outcomes | Exception]:
         """What became of each request of the group; what is raised is an outcome like others."""
-        reports = [report for waiting in group for report in waiting.reports]
+        reports = _together([waiting.reports for waiting in group])
         now = self._clock.now()
         try:
             if group[0].is_strict and (faults := faults_of(reports, self._intake, now)):

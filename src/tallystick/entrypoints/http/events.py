@@ -44,7 +44,8 @@ from tallystick.entrypoints.http.reading import (
     read_line_group,
 )
 from tallystick.entrypoints.http.service import Service, service_of
-from tallystick.stages.ingesting import Outcome, Report, kind_of
+from tallystick.stages.ingesting import Outcome, Report, kinds_of
+from tallystick.stages.tabulating import PlainReports
 
 INLINE_BYTES: Final = 32 * 1024
 """A larger body is parsed in a thread, so that other requests are not held up."""
@@ -106,7 +107,7 @@ async def _whole(request: Request, read: Callable[[bytes], Sent]) -> Response:
         await _check_repeated(service, sent)
         outcomes = await _counted(service, sent, strict=is_strict)
         if sent.shape is Shape.EVENTS or receipts:
-            return answer(outcomes, Counter(map(kind_of, outcomes)), receipts=receipts)
+            return answer(outcomes, kinds_of(outcomes), receipts=receipts)
         return await _lago_answer(service, sent, outcomes)
     finally:
         service.memory.give_back(len(body))
@@ -118,6 +119,8 @@ async def _counted(service: Service, sent: Sent, *, strict: bool) -> Outcomes:
             return await service.counting.count(sent.reports, strict=True)
         except Uncountable as refusal:
             raise uncountable(refusal.faults, is_single=sent.is_single) from refusal
+    if isinstance(sent.reports, PlainReports):
+        return await service.counting.count(sent.reports)
     found: list[Outcome] = []
     for start in range(0, len(sent.reports), GROUP_MAX):
         found += await service.counting.count(sent.reports[start : start + GROUP_MAX])
@@ -158,7 +161,7 @@ async def _lago_answer(service: Service, sent: Sent, outcomes: Sequence[Outcome]
     found = await service.in_thread(
         lambda: [described(r, o) for r, o in zip(sent.reports, outcomes, strict=True)]
     )
-    headers = counts_header(Counter(map(kind_of, outcomes)))
+    headers = counts_header(kinds_of(outcomes))
     body = {"event": found[0]} if sent.shape is Shape.LAGO else {"events": found}
     return json_response(body, headers=headers)
 
@@ -201,5 +204,5 @@ async def _line_group(
         outcomes = await service.counting.count(reports)
     finally:
         service.memory.give_back(size)
-    counts.update(map(kind_of, outcomes))
+    counts.update(kinds_of(outcomes))
     return outcomes

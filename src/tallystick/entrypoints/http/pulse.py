@@ -5,7 +5,7 @@ It begins at nothing with each start, and knows only of this process; the store 
 
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from tallystick.domain.aggregate import AggregateKey
 from tallystick.domain.instant import SECOND
 from tallystick.domain.meter import WHOLE
 from tallystick.ports import Recorded
-from tallystick.stages.ingesting import Outcome, kind_of
+from tallystick.stages.ingesting import Outcome, kinds_of
 
 SECONDS_KEPT: Final = 60
 PLACES_KEPT: Final = 8
@@ -44,7 +44,7 @@ class Pulse:
 
     def note(self, outcomes: Sequence[Outcome], now: int) -> None:
         """What one call of the store made of its reports."""
-        kinds, places = Counter(map(kind_of, outcomes)), _touched(outcomes)
+        kinds, places = kinds_of(outcomes), _touched(outcomes)
         second = now // SECOND
         with self._lock:
             self._totals += kinds
@@ -73,10 +73,10 @@ class Pulse:
         )
 
 
-def _touched(outcomes: Iterable[Outcome]) -> list[AggregateKey]:
+def _touched(outcomes: Sequence[Outcome]) -> list[AggregateKey]:
     """The last few whole Aggregates that changed, the newest last."""
     found: OrderedDict[AggregateKey, None] = OrderedDict()
-    for outcome in reversed(list(outcomes)):
+    for outcome in reversed(outcomes):
         if isinstance(outcome, Recorded):
             found.update((key, None) for key in outcome.aggregates if key.group == WHOLE)
         if len(found) >= PLACES_KEPT:

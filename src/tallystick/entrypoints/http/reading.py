@@ -4,10 +4,10 @@ What cannot be read as events is refused as a whole, and nothing of it is kept. 
 but not counted is for the ingesting stage to say.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, TypeVar
 from urllib.parse import unquote
 
@@ -29,6 +29,7 @@ from tallystick.stages.decoding import (
     decode_objects,
 )
 from tallystick.stages.ingesting import Report, new_report
+from tallystick.stages.tabulating import PlainReports, tabulated
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class Sent:
     """The reports of one body; `is_single` where it is one report itself, and no list."""
 
     shape: Shape
-    reports: tuple[Report, ...]
+    reports: Sequence[Report]
     is_single: bool = False
 
 
@@ -112,7 +113,7 @@ def read_events(body: bytes, kind: str, sender: Sender) -> Sent:
     _check_text(body)
     first = body.lstrip()[:1]
     if first == b"[" and kind != CLOUD_EVENT:
-        return Sent(Shape.EVENTS, _reports(body, sender))
+        return Sent(Shape.EVENTS, _plain(body, sender) or _reports(body, sender))
     if first == b"{" and kind != CLOUD_EVENTS:
         report = _single(body, sender)
         sent = report.body
@@ -164,6 +165,16 @@ def _check_text(body: bytes) -> None:
         body.decode()
     except UnicodeDecodeError as error:
         raise unreadable(f"the body must be UTF-8; byte {error.start} is not") from error
+
+
+def _plain(body: bytes, sender: Sender) -> PlainReports | None:
+    """Those of an array in columns, where that can be and nothing is wrong with any of them. They
+    have keys of their own, so that none of them needs the sender's."""
+    found = tabulated(body, cache(lambda: _reports(body, sender)))
+    if found is None or len(found) > BATCH_MAX:
+        return None
+    is_own = not sender.tenant or found.tenants == {sender.tenant}
+    return found if is_own else None
 
 
 def _reports(body: bytes, sender: Sender) -> tuple[Report, ...]:

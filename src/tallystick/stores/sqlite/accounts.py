@@ -12,6 +12,7 @@ import apsw
 
 from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution, Tally, started
 from tallystick.domain.meter import GROUPS_MAX, OTHER, WHOLE
+from tallystick.domain.sheet import Cell
 from tallystick.domain.window import Window
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.pages import Row, row_of
@@ -81,12 +82,19 @@ class Kept:
     accounts: dict[Row, Account] = field(default_factory=dict)
     """By the columns of their keys, which are quicker to look up than the keys."""
     kept_apart: dict[tuple[str, str, Window], int] = field(default_factory=dict)
+    cells: dict[Cell, tuple[Account, ...]] = field(default_factory=dict)
+    """The accounts of a cell's places, in their order."""
 
     def forget_most(self, limit: int) -> None:
         """Before the next call: what would grow without end, and is quickly read again."""
-        sizes = (len(self.accounts), len(self.tenant_ids), len(self.kept_apart))
+        sizes = (
+            len(self.accounts),
+            len(self.tenant_ids),
+            len(self.kept_apart),
+            len(self.cells),
+        )
         if max(sizes) > limit:
-            self.accounts, self.tenant_ids, self.kept_apart = {}, {}, {}
+            self.accounts, self.tenant_ids, self.kept_apart, self.cells = {}, {}, {}, {}
 
 
 class Accounts:
@@ -207,6 +215,11 @@ class Accounts:
                 # By itself, since the index over the marks would be written again each time.
                 self._db.execute(sql.MARK_AGGREGATE_DUE, (account.id,))
                 account.aggregate = replace(account.aggregate, due=True)
+
+
+def is_late(aggregate: Aggregate, now: int) -> bool:
+    """Whether what is counted there now comes late: its window has ended, and was sealed."""
+    return aggregate.sealed and aggregate.key.window.end <= now
 
 
 def _kept_apart_in(key: AggregateKey) -> tuple[str, str, Window] | None:

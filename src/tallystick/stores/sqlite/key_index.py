@@ -12,6 +12,7 @@ own was committed. What follows from a lost, torn or forged page is more work, a
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from struct import unpack
 from typing import TYPE_CHECKING, Final
 
 import apsw
@@ -47,6 +48,15 @@ class Recent:
         if self.ids.setdefault(key_hash, event_id) != event_id:
             self.twins.setdefault(key_hash, []).append(event_id)
 
+    def add_all(self, keys: Sequence[tuple[int, int]]) -> None:
+        """Add each (hash, event id); at once, where no two share a hash, as is nearly always so."""
+        later = dict(keys)
+        if len(later) == len(keys) and self.ids.keys().isdisjoint(later):
+            self.ids |= later
+            return
+        for key_hash, event_id in keys:
+            self.add(key_hash, event_id)
+
     def absorb(self, later: "Recent") -> None:
         """Take over what follows. The end is moved last, since readers look at it first."""
         for key_hash in self.ids.keys() & later.ids.keys():
@@ -78,13 +88,26 @@ class KeyHash:
     """The hash of a key, salted by the file, so that nobody can choose keys that collide."""
 
     def __init__(self, salt: bytes, bits: int = HASH_BITS) -> None:
-        self._salt = salt
+        self._begun = blake2b(digest_size=8, salt=salt)  # to begin a hash takes longer than to copy
         self._shift = 64 - bits
 
     def __call__(self, tenant: str, key: str) -> int:
-        named = f"{len(tenant)}:{tenant}{key}".encode("utf-8", "surrogatepass")
-        digest = blake2b(named, digest_size=8, salt=self._salt).digest()
-        return int.from_bytes(digest, "little") >> self._shift
+        return self.many([(tenant, key)])[0]
+
+    def many(self, named: Iterable[tuple[str, str]]) -> list[int]:
+        """The hash of each (tenant, key)."""
+        of_tenant: dict[str, blake2b] = {}
+        digests = []
+        for tenant, key in named:
+            begun = of_tenant.get(tenant)
+            if begun is None:
+                begun = of_tenant[tenant] = self._begun.copy()
+                begun.update(f"{len(tenant)}:{tenant}".encode("utf-8", "surrogatepass"))
+            hashing = begun.copy()
+            hashing.update(key.encode("utf-8", "surrogatepass"))
+            digests.append(hashing.digest())
+        numbers = unpack(f"<{len(digests)}Q", b"".join(digests))
+        return [number >> self._shift for number in numbers]
 
 
 def read_hash(db: apsw.Connection, sizes: Sizes) -> KeyHash:
@@ -176,10 +199,9 @@ class KeyIndex:
         if kept != recents:
             self._recents = kept
 
-    def add(self, keys: Iterable[tuple[int, int]], last_id: int) -> None:
+    def add(self, keys: Sequence[tuple[int, int]], last_id: int) -> None:
         """Keys of events that this transaction stored."""
-        for key_hash, event_id in keys:
-            self._uncommitted.add(key_hash, event_id)
+        self._uncommitted.add_all(keys)
         self._uncommitted.last = last_id
 
     # ── Looking up ────────────────────────────────────────────────────────────────────────────
@@ -197,16 +219,15 @@ class KeyIndex:
     def _find_in_runs(self, db: apsw.Connection, asked: set[int], known: Known) -> None:
         import numpy as np  # noqa: PLC0415  # only a store with runs needs it
 
-        from tallystick.stores.sqlite.key_runs import TornRun, ids_in_run  # noqa: PLC0415
+        from tallystick.stores.sqlite.key_runs import TornRun, ids_in_pages  # noqa: PLC0415
 
-        hashes = np.fromiter(asked, np.int64, len(asked))
+        hashes = np.sort(np.fromiter(asked, np.int64, len(asked)))
         for run in self._runs:
             if self._is_in_memory(run):
                 continue
             try:
-                for key_hash in self._possible(run, hashes).tolist():
-                    if ids := ids_in_run(db, run, key_hash):
-                        known.setdefault(key_hash, []).extend(ids)
+                for key_hash, ids in ids_in_pages(db, run, self._possible(run, hashes)):
+                    known.setdefault(key_hash, []).extend(ids)
             except TornRun:
                 self._make_again(db, run)
                 self._find_in_runs(db, asked, known)

@@ -137,6 +137,25 @@ def ids_in_run(db: apsw.Connection, run: Run, key_hash: int) -> list[int]:
     return found
 
 
+def ids_in_pages(db: apsw.Connection, run: Run, hashes: Hashes) -> Iterator[tuple[int, list[int]]]:
+    """(hash, events of the run whose keys have it) of those of these sorted hashes that the run
+    holds; each page is read once. Raises TornRun."""
+    asked = hashes[(hashes >= run.held_from) & (hashes < run.held_below)]
+    start = 0
+    while start < len(asked):
+        row = db.execute(sql.SELECT_PAGE, (run.id, int(asked[start]))).fetchone()
+        if row is None:
+            start += 1
+            continue
+        held, ids = _unpacked(run, *row)
+        end = max(start + 1, int(asked.searchsorted(held[-1], side="right")))
+        part = asked[start:end]
+        first, last = held.searchsorted(part), held.searchsorted(part, side="right")
+        for place in np.flatnonzero(last > first).tolist():
+            yield int(part[place]), ids[first[place] : last[place]].tolist()
+        start = end
+
+
 def fill(db: apsw.Connection, run: Run, found: Filter) -> None:
     """Add to the filter what the run came to hold since it was filled last. Raises TornRun."""
     held = 0

@@ -28,11 +28,16 @@ def hex_bytes(texts: Sequence[str], size: int) -> bytes | None:
 
 def uuid_bytes(texts: Sequence[str]) -> bytes | None:
     """The bytes of UUIDs, where all are written as RFC 9562 does, in lower case."""
-    if set(map(len, texts)) != {2 * UUID_BYTES + len(DASHES)}:
+    length = 2 * UUID_BYTES + len(DASHES)
+    if set(map(len, texts)) != {length}:
         return None
-    if any({text[place] for place in DASHES} != {"-"} for text in texts):
+    joined = "".join(texts)
+    if any(set(joined[place::length]) != {"-"} for place in DASHES):
         return None
-    return hex_bytes([text.replace("-", "") for text in texts], UUID_BYTES)
+    digits = joined.replace("-", "")
+    if len(digits) != 2 * UUID_BYTES * len(texts) or not _HEX.issuperset(digits):
+        return None
+    return bytes.fromhex(digits)
 
 
 def uuid_texts(packed: bytes) -> list[str]:

@@ -7,6 +7,7 @@ transaction, so that nothing read here can be old.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Final, NamedTuple
 
 import apsw
@@ -16,19 +17,32 @@ from tallystick.domain.dead_letter import DeadLetter, Reason, dead_letter_id
 from tallystick.domain.event import Event, Receipt
 from tallystick.domain.meter import Aggregation
 from tallystick.domain.quantity import TotalOverflow
+from tallystick.domain.sheet import Cell, Sheet
 from tallystick.ports import Recorded, Recording
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite import statements as sql
-from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Taken
+from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Taken, is_late
 from tallystick.stores.sqlite.dead_letters import keep_letter
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.gathering import Size
 from tallystick.stores.sqlite.key_index import KeyIndex, Known
 from tallystick.stores.sqlite.pages import row_of
 from tallystick.stores.sqlite.rows import contribution_of, differences, text_of
+from tallystick.stores.sqlite.segments import Series
+from tallystick.stores.sqlite.sheets import (
+    Accounted,
+    accounts_of,
+    added_by,
+    folded,
+    pieces,
+    receipts_of,
+    repeats,
+    sheet_row,
+    sheet_series,
+)
 from tallystick.stores.sqlite.sizes import Sizes
 from tallystick.stores.sqlite.stored import Stored
-from tallystick.stores.sqlite.writing import Written, write_segment
+from tallystick.stores.sqlite.writing import Written, put_segment, write_segment
 
 _DUPLICATE: Final = Recorded(Receipt.DUPLICATE)
 _CONFLICT: Final = Recorded(Receipt.CONFLICT)
@@ -64,6 +78,7 @@ class Recordings:
         self._by_key = kept.accounts
         self._tenant_ids = kept.tenant_ids
         self._last_tenant_id = state.tenant_id
+        self._kept = kept
         self._index = index
         self._sizes = sizes
         self._event_id = state.event_id
@@ -85,10 +100,11 @@ class Recordings:
         return State(self._event_id, accounts.last_id, self._last_tenant_id, int(self._has_voids))
 
     def record_all(self, batch: Sequence[Recording]) -> tuple[Recorded, ...]:
-        key_hash = self._index.key_hash
-        hashes = [key_hash(one.event.tenant, one.event.key) for one in batch]
+        hashes = self._index.key_hash.many(_named(batch))
         self._known = self._index.candidates(self._db, hashes)
-        recorded = tuple(map(self._record, batch, hashes))
+        recorded = self._record_sheet(batch, hashes) if isinstance(batch, Sheet) else None
+        if recorded is None:
+            recorded = tuple(map(self._record, batch, hashes))
         self.flush()
         return recorded
 
@@ -112,6 +128,72 @@ class Recordings:
             self.segments.append(size)
         self._accounts.flush()
         self._written = Written(self._event_id + 1)
+
+    # ── A sheet at once ───────────────────────────────────────────────────────────────────────
+
+    def _record_sheet(self, sheet: Sheet, hashes: list[int]) -> tuple[Recorded, ...] | None:
+        """What became of all of a sheet; None, and nothing has changed, where only one by one can
+        tell."""
+        tenants = {cell.tenant for cell in sheet.cells}
+        tenant_ids = {one: self._tenant_ids.get(one) or self._tenant_id(one) for one in tenants}
+        known = repeats(sheet, tenant_ids, hashes, self._known, self._reading)
+        places = [place for place in range(len(sheet)) if place not in known]
+        fresh = sheet.only(places)
+        if self._has_voids and self._any_voided(fresh, tenant_ids):
+            return None
+        accounted = accounts_of(fresh, self._kept, self._accounts)
+        if accounted is None:
+            return None
+        added = added_by(fresh, accounted)
+        tallies = folded(added)
+        if tallies is None:
+            return None
+        for account, tally in tallies.items():
+            self._accounts.change(account, tally)
+        self._kept.cells |= accounted
+        self.hashes += zip([hashes[place] for place in places], count(self._event_id + 1))
+        for piece in pieces(fresh, self._sizes.segment_max):
+            part = added if piece is fresh else added_by(piece, accounted)
+            self._write_sheet(piece, tenant_ids, accounted, sheet_series(part))
+        return self._told(sheet, known, receipts_of(accounted, self._now))
+
+    def _any_voided(self, sheet: Sheet, tenant_ids: dict[str, int]) -> bool:
+        named = zip(sheet.cells, sheet.keys, strict=True)
+        return any(self._is_voided(tenant_ids[cell.tenant], key) for cell, key in named)
+
+    def _write_sheet(
+        self,
+        sheet: Sheet,
+        tenant_ids: dict[str, int],
+        accounted: Accounted,
+        series: dict[Account, Series],
+    ) -> None:
+        """One segment; nothing of this call waits to be written before it."""
+        owners = [tenant_ids[cell.tenant] for cell in sheet.cells]
+        row = sheet_row(self._event_id + 1, sheet, owners, accounted, series)
+        every = self._sizes.signpost_every
+        self.segments.append(put_segment(self._db, row, owners, series, every))
+        for account, one in series.items():
+            account.position = one.last_position
+        self._event_id += len(sheet)
+
+    def _told(
+        self, sheet: Sheet, known: dict[int, str], receipts: dict[Cell, Recorded]
+    ) -> tuple[Recorded, ...]:
+        """A receipt for each event; a conflict leaves its dead letter."""
+        if not known:
+            return tuple([receipts[cell] for cell in sheet.cells])
+        return tuple(
+            [
+                self._told_again(sheet, place, known[place]) if place in known else receipts[cell]
+                for place, cell in enumerate(sheet.cells)
+            ]
+        )
+
+    def _told_again(self, sheet: Sheet, place: int, stored: str) -> Recorded:
+        if sheet.fingerprint(place) == stored:
+            return _DUPLICATE
+        return self._repeated(sheet[place], stored)
 
     # ── Is it new? ────────────────────────────────────────────────────────────────────────────
 
@@ -208,15 +290,13 @@ class Recordings:
         if len(self._written.events) >= self._sizes.segment_max:
             self.flush()
         self._event_id += 1
-        is_late = False
+        comes_late = False
         for account, tally in draft.tallies.items():
             if account.is_changed:
                 account.tally = tally
             else:
                 self._accounts.change(account, tally)
-            aggregate = account.aggregate
-            if aggregate.sealed:
-                is_late |= aggregate.key.window.end <= self._now
+            comes_late |= is_late(account.aggregate, self._now)
         self._written.events.append(event)
         self._written.tenant_ids.append(tenant_id)
         for account, contribution, taken in draft.lines:
@@ -230,7 +310,7 @@ class Recordings:
             self._db.execute(sql.INSERT_VOID, (tenant_id, event.voids, self._event_id))
             self._has_voids = True
         touched = tuple([account.aggregate.key for account in draft.tallies])
-        return Recorded(Receipt.LATE if is_late else Receipt.RECORDED, touched)
+        return Recorded(Receipt.LATE if comes_late else Receipt.RECORDED, touched)
 
     def _added(self, account: Account, contribution: Contribution) -> None:
         account.position = position = account.position + 1
@@ -258,3 +338,10 @@ class Recordings:
             differences(contribution, account.aggregate),
         )
         self._db.execute(sql.INSERT_CHANGE, change)
+
+
+def _named(batch: Sequence[Recording]) -> list[tuple[str, str]]:
+    """The tenant and the key of each event."""
+    if isinstance(batch, Sheet):
+        return [(cell.tenant, key) for cell, key in zip(batch.cells, batch.keys, strict=True)]
+    return [(one.event.tenant, one.event.key) for one in batch]

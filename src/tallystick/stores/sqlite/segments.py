@@ -16,7 +16,7 @@ import apsw
 import msgspec
 
 from tallystick.domain.aggregate import Contribution
-from tallystick.domain.event import Event
+from tallystick.domain.event import Event, fingerprint_of_report
 from tallystick.stores.sqlite.accounts import Account
 from tallystick.stores.sqlite.packing import common_prefix, hex_bytes, uuid_bytes, uuid_texts
 from tallystick.stores.sqlite.pages import Row
@@ -52,7 +52,8 @@ class Names(msgspec.Struct, frozen=True, array_like=True):
     rests: list[str] | bytes
     """What follows; the bytes of UUIDs, where that is all that follows."""
     fingerprints: list[str] | None
-    """Only where one is no hash of the usual form; else they are in a column of their own."""
+    """Only where one is no hash of the usual form; else they are in a column of their own. That is
+    empty where each event tells its own, since all that it holds was sent."""
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
@@ -96,6 +97,9 @@ Line = tuple[int, Account, int, Contribution]
 """One change that an event of the segment makes: the event's place in it, and where it counts at
 which position."""
 
+Named = tuple[list[int], Sequence[str], list[str] | None]
+"""The tenant id, the key and the fingerprint of each event; None where each tells its own."""
+
 _NAMES: Final = msgspec.msgpack.Decoder(Names)
 _BODY: Final = msgspec.msgpack.Decoder(Body)
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -127,10 +131,10 @@ def segment_row(
     )
 
 
-def packed_row(extent: Extent, named: tuple[list[int], list[str], list[str]], body: Body) -> Row:
-    """The same from columns. `named`: the tenant id, the key and the fingerprint of each event."""
+def packed_row(extent: Extent, named: Named, body: Body) -> Row:
+    """The same from columns."""
     tenant_ids, keys, fingerprints = named
-    hashes = hex_bytes(fingerprints, FINGERPRINT_BYTES)
+    hashes = b"" if fingerprints is None else hex_bytes(fingerprints, FINGERPRINT_BYTES)
     prefix = common_prefix(keys)
     rests = [key[len(prefix) :] for key in keys]
     names = Names(
@@ -266,30 +270,43 @@ class Segment:
         told = self.names.fingerprints
         if told is not None:
             return told[place]
-        start = place * FINGERPRINT_BYTES
-        return self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
+        if self.fingerprints:
+            start = place * FINGERPRINT_BYTES
+            return self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
+        body = self.body
+        return fingerprint_of_report(
+            body.texts[body.codes[place]],
+            quantity=quantity_of(body.texts[body.quantities[place]]),
+            occurred_at=self.occurred_from + body.occurred[place],
+            properties=body.texts[body.properties[place]],
+            voids=None,
+        )
 
     def name(self, event_id: int) -> tuple[int, str, str]:
         """(tenant id, key, fingerprint)."""
-        place = event_id - self.id
-        return self.names.tenant_ids[place], self.keys[place], self.fingerprint(place)
+        return self.tenant_id(event_id), self.key(event_id), self.fingerprint(event_id - self.id)
+
+    def tenant_id(self, event_id: int) -> int:
+        return self.names.tenant_ids[event_id - self.id]
+
+    def key(self, event_id: int) -> str:
+        return self.keys[event_id - self.id]
 
     def instant(self, event_id: int) -> int:
         return self.occurred_from + self.body.occurred[event_id - self.id]
 
     def event(self, event_id: int, tenant: str) -> Event:
         place = event_id - self.id
-        _, key, fingerprint = self.name(event_id)
         body = self.body
         return Event(
             tenant=tenant,
-            key=key,
+            key=self.key(event_id),
             code=body.texts[body.codes[place]],
             quantity=quantity_of(body.texts[body.quantities[place]]),
             occurred_at=self.occurred_from + body.occurred[place],
             received_at=body.received[0] + body.received[place + 1],
             properties=body.texts[body.properties[place]],
-            fingerprint=fingerprint,
+            fingerprint=self.fingerprint(place),
             voids=body.voids.get(place),
         )
 

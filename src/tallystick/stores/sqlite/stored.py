@@ -53,6 +53,9 @@ class Stored:
 
     def name(self, event_id: int) -> tuple[int, str, str] | None:
         """(tenant id, key, fingerprint); None where there is no such event."""
+        segment = self._kept_segment(event_id)
+        if segment is not None:
+            return segment.name(event_id)
         row = self._db.execute(segments_sql.SELECT_ROW_NAME, (event_id,)).fetchone()
         if row is not None:
             return int(row[0]), str(row[1]), str(row[2])
@@ -64,7 +67,7 @@ class Stored:
         if row is not None:
             return event_of(row)
         segment = self._needed_segment(event_id)
-        return segment.event(event_id, self.tenant(segment.name(event_id)[0]))
+        return segment.event(event_id, self.tenant(segment.tenant_id(event_id)))
 
     def places(self, event_id: int) -> list[Place]:
         """What the event added, in the order in which it did."""
@@ -187,7 +190,7 @@ class Stored:
         if row is not None:
             return int(row[0]), str(row[1])
         segment = self._needed_segment(event_id)
-        return segment.instant(event_id), segment.name(event_id)[1]
+        return segment.instant(event_id), segment.key(event_id)
 
     def _added(
         self, aggregate_id: int, segment_id: int, after: int, end: int
@@ -213,11 +216,17 @@ class Stored:
             raise InvariantViolated(f"there is no event {event_id}")
         return segment
 
-    def _segment_with(self, event_id: int) -> Segment | None:
-        kept = self._segments
-        for segment in reversed(kept.values()):
+    def _kept_segment(self, event_id: int) -> Segment | None:
+        for segment in reversed(self._segments.values()):
             if segment.id <= event_id <= segment.last_id:
                 return segment
+        return None
+
+    def _segment_with(self, event_id: int) -> Segment | None:
+        known = self._kept_segment(event_id)
+        if known is not None:
+            return known
+        kept = self._segments
         row = self._db.execute(segments_sql.SELECT_SEGMENT_AT, (event_id,)).fetchone()
         if row is None or row[0] + row[1] <= event_id:
             return None
@@ -229,5 +238,5 @@ class Stored:
 
 def _contribution_row(segment: Segment, one: Added) -> Row:
     event_id = segment.id + one.event
-    key = segment.name(event_id)[1]
+    key = segment.key(event_id)
     return one.quantity, one.member, one.differs, segment.instant(event_id), key

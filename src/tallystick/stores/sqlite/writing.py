@@ -28,15 +28,26 @@ class Written:
 
 def write_segment(db: apsw.Connection, written: Written, signpost_every: int) -> Size:
     """Write the events and the changes they made. Their accounts are written after this."""
-    segment_id, tenant_ids = written.first_id, written.tenant_ids
     series = series_of(written.lines)
-    row = segment_row(segment_id, written.events, tenant_ids, written.lines, series)
+    row = segment_row(written.first_id, written.events, written.tenant_ids, written.lines, series)
+    return put_segment(db, row, written.tenant_ids, series, signpost_every)
+
+
+def put_segment(
+    db: apsw.Connection,
+    row: Row,
+    tenant_ids: list[int],
+    series: dict[Account, Series],
+    signpost_every: int,
+) -> Size:
+    """Write a segment's row, and what leads to it."""
+    segment_id = int(row[0])
     db.execute(segments_sql.INSERT_SEGMENT, row)
     db.executemany(segments_sql.INSERT_SEGMENT_TENANT, tenant_rows(segment_id, tenant_ids))
     db.executemany(segments_sql.INSERT_SIGNPOST, _signposts(segment_id, series, signpost_every))
     for account in series:
         account.segment_id = segment_id
-    return Size(segment_id, len(written.events), sum(map(len, row[-PARTS:])))
+    return Size(segment_id, len(tenant_ids), sum(map(len, row[-PARTS:])))
 
 
 def _signposts(segment_id: int, series: dict[Account, Series], every: int) -> list[Row]:

@@ -1,0 +1,198 @@
+"""A sheet in SQLite: its columns folded into the accounts, and packed into a segment as they are.
+
+What is found here is found before anything is changed, so that a sheet which cannot be taken as a
+whole can still go the way of single recordings.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+
+from tallystick.domain.aggregate import Place, Tally, fold_sum
+from tallystick.domain.event import Receipt
+from tallystick.domain.meter import Aggregation
+from tallystick.domain.quantity import ONE
+from tallystick.domain.sheet import Cell, Sheet, Sum, added_at, sums_of
+from tallystick.ports import Recorded
+from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, is_late
+from tallystick.stores.sqlite.finding import matching
+from tallystick.stores.sqlite.key_index import Known
+from tallystick.stores.sqlite.pages import Row
+from tallystick.stores.sqlite.rows import differences, key_row, text_of
+from tallystick.stores.sqlite.segments import Body, Extent, Series, Texts, packed_row
+from tallystick.stores.sqlite.stored import Stored
+
+Accounted = dict[Cell, tuple[Account, ...]]
+"""The accounts of each cell's places, in their order."""
+
+
+def repeats(
+    sheet: Sheet, tenant_ids: dict[str, int], hashes: list[int], known: Known, stored: Stored
+) -> dict[int, str]:
+    """The places of a sheet whose keys were there before, in the file or earlier in the sheet, and
+    the fingerprint that stands there for each. `known` are the candidates of the keys' hashes."""
+    found: dict[int, str] = {}
+    fingerprints: dict[tuple[int, str], str] = {}
+    for place in _doubtful(hashes, known):
+        named = (tenant_ids[sheet.cells[place].tenant], sheet.keys[place])
+        before = fingerprints.get(named)
+        if before is None:
+            match = matching(stored, known.get(hashes[place], ()), *named)
+            if match is None:
+                fingerprints[named] = sheet.fingerprint(place)
+                continue
+            before = fingerprints[named] = match[1]
+        found[place] = before
+    return found
+
+
+def pieces(sheet: Sheet, size: int) -> Iterator[Sheet]:
+    """The sheet as far as one segment goes, and again."""
+    if 0 < len(sheet) <= size:
+        yield sheet
+        return
+    for start in range(0, len(sheet), size):
+        yield sheet.only(range(len(sheet))[start : start + size])
+
+
+def _doubtful(hashes: list[int], known: Known) -> list[int]:
+    """The places whose hash may be that of a known key, or stands there several times."""
+    again = set(known)
+    if len(set(hashes)) < len(hashes):
+        again.update(one for one, times in Counter(hashes).items() if times > 1)
+    return [place for place, one in enumerate(hashes) if one in again] if again else []
+
+
+# ── Folding ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def accounts_of(sheet: Sheet, kept: Kept, accounts: Accounts) -> Accounted | None:
+    """The accounts that the sheet counts in, new ones among them; None where one of them was begun
+    by another version of its meter, so that each change has to say what differs."""
+    found: Accounted = {}
+    opened: dict[Row, Account] = {}
+    firsts = dict(zip(reversed(sheet.cells), range(len(sheet) - 1, -1, -1), strict=True))
+    for cell, place in firsts.items():
+        known = kept.cells.get(cell)
+        if known is None:
+            known = _opened(sheet, place, opened, accounts)
+        if known is None:
+            return None
+        found[cell] = known
+    return found
+
+
+def _opened(
+    sheet: Sheet, place: int, opened: dict[Row, Account], accounts: Accounts
+) -> tuple[Account, ...] | None:
+    found: list[Account] = []
+    for offered in sheet[place].contributions:
+        row = key_row(offered.key)
+        account = opened.get(row)
+        if account is None:
+            account = opened[row] = accounts.opened(Draft(), offered)
+        if differences(offered, account.aggregate) is not None:
+            return None
+        found.append(account)
+    return tuple(found)
+
+
+def added_by(sheet: Sheet, accounted: Accounted) -> dict[Account, Sum]:
+    """What the sheet adds to each account."""
+    found: dict[Account, Sum] = {}
+    for cell, one in sums_of(sheet.cells, sheet.contents).items():
+        for place, account in zip(cell.places, accounted[cell], strict=True):
+            added, before = added_at(place, one), found.get(account)
+            if before is not None:
+                added = Sum(before.count + added.count, before.smallest + added.smallest)
+            found[account] = added
+    return found
+
+
+def folded(added_to: dict[Account, Sum]) -> dict[Account, Tally] | None:
+    """Each account's Tally with what is added to it; None where one may overflow on the way."""
+    found: dict[Account, Tally] = {}
+    for account, added in added_to.items():
+        tally = fold_sum(account.tally, added.count, added.smallest)
+        if tally is None:
+            return None
+        found[account] = tally
+    return found
+
+
+def receipts_of(accounted: Accounted, now: int) -> dict[Cell, Recorded]:
+    """What becomes of an event of each cell."""
+    return {
+        cell: Recorded(
+            Receipt.LATE if any(is_late(one.aggregate, now) for one in found) else Receipt.RECORDED,
+            tuple([one.aggregate.key for one in found]),
+        )
+        for cell, found in accounted.items()
+    }
+
+
+# ── Packing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def sheet_series(added: dict[Account, Sum]) -> dict[Account, Series]:
+    """The positions that are taken in each account: nothing else changes it between."""
+    return {
+        account: Series(account.id, account.position + 1, one.count, account.segment_id)
+        for account, one in added.items()
+    }
+
+
+def sheet_row(
+    first_id: int,
+    sheet: Sheet,
+    tenant_ids: list[int],
+    accounted: Accounted,
+    series: dict[Account, Series],
+) -> Row:
+    """What `INSERT INTO segment` takes."""
+    since = min(sheet.occurred)
+    extent = Extent(first_id, len(sheet), since, max(sheet.occurred))
+    body = _body(sheet, since, accounted, series)
+    return packed_row(extent, (tenant_ids, sheet.keys, None), body)
+
+
+def _body(sheet: Sheet, since: int, accounted: Accounted, series: dict[Account, Series]) -> Body:
+    texts = Texts()
+    place_of = {account: place for place, account in enumerate(series)}
+    each = dict.fromkeys(sheet.contents)
+    quantities = {one: texts[text_of(one.quantity)] for one in each}
+    properties = {one: texts[one.properties] for one in each}
+    codes = {cell: texts[cell.code] for cell in accounted}
+    places = {cell: [place_of[one] for one in found] for cell, found in accounted.items()}
+    changes = [len(cell.places) for cell in sheet.cells]
+    return Body(
+        codes=[codes[cell] for cell in sheet.cells],
+        quantities=[quantities[one] for one in sheet.contents],
+        properties=[properties[one] for one in sheet.contents],
+        occurred=[at - since for at in sheet.occurred],
+        received=[sheet.received_at, *[0] * len(sheet)],
+        voids={},
+        series=list(series.values()),
+        changes=changes,
+        change_series=list(chain.from_iterable(map(places.__getitem__, sheet.cells))),
+        change_value=_values(sheet, sum(changes), accounted, texts),
+        change_member=[texts[""]] * sum(changes),
+        differs={},
+        texts=list(texts),
+    )
+
+
+def _values(sheet: Sheet, changes: int, cells: Accounted, texts: Texts) -> list[int]:
+    """Nearly always the event's own quantity; a count adds one."""
+    if not any(_counts(place) for cell in cells for place in cell.places):
+        return [0] * changes
+    one = texts[text_of(ONE)] + 1
+    return [
+        one if _counts(place) and contents.quantity != ONE else 0
+        for cell, contents in zip(sheet.cells, sheet.contents, strict=True)
+        for place in cell.places
+    ]
+
+
+def _counts(place: Place) -> bool:
+    return place.meter.aggregation is Aggregation.COUNT
