@@ -36,7 +36,10 @@ from tallystick.ports import Catalog, Override
 from tallystick.stages.ingesting import Report, ingest, intake_of
 from tallystick.stages.passing import one_pass
 from tallystick.stages.publishing import Publishing
+from tallystick.stages.reconciling import Reconciling
+from tallystick.stages.recounting import recount
 from tallystick.stages.targeting import SealLimits
+from tallystick.stages.verifying import verify
 from tallystick.stores.dynamodb import DynamoStore
 from tallystick.stores.dynamodb.layout import DUE_AT, DUE_IN, DUE_INDEX, PARTITION, SORT
 from tallystick.testing.fakes import HOUR_METER, FakeClock, FakeProvider, FakePublisher
@@ -204,7 +207,8 @@ def mixes(endpoint: str, flights: Sequence[Flight]) -> list[Row]:
 
 
 def of_the_hourly_run(endpoint: str, flights: Sequence[Flight]) -> list[Row]:
-    """Sealing and publishing that day hour by hour, and confirming it the next morning."""
+    """Sealing and publishing that day hour by hour, and confirming it the next morning; and then
+    comparing all of it."""
     bench = Bench.opened(endpoint)
     fill_with_airlines(bench.store.catalog)
     clock = FakeClock(DAY.start)
@@ -223,12 +227,18 @@ def of_the_hourly_run(endpoint: str, flights: Sequence[Flight]) -> list[Row]:
         bench.meter.taken()
         one_pass(publishing, SealLimits())
         runs = runs.plus(bench.meter.taken())
+    reconciling = Reconciling(store=bench.store, publisher=publisher, now=clock.at, limits=Limits())
+    ours = [*recount(bench.store, clock.at), *verify(bench.store, clock.at)]
+    if differences := [*ours, *reconciling.provider()]:
+        raise RuntimeError(f"the day does not reconcile: {differences}")
+    comparing = bench.meter.taken()
     publications = len(bench.store.outbox.publications(limit=100_000).elements)
     entries = len(bench.store.ledger.entries(limit=100_000).elements)
     return [
         Row("for each line of the ledger", entries, runs),
         Row("for each publication", publications, runs),
         Row("for each event", len(flights), runs),
+        Row("comparing everything then, for each line", entries, comparing),
     ]
 
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from bench import dynamodb_writers
 from tallystick.domain.event import Receipt
 from tallystick.stores.dynamodb import DynamoStore, turns
 from tallystick.stores.dynamodb.event_rows import Line, line_of
@@ -89,6 +90,15 @@ def test_what_eight_writers_report_all_at_once_counts_once(endpoint: str):
     number = BATCHES * BATCH
     assert told == {Receipt.RECORDED: number, Receipt.DUPLICATE: (WRITERS - 1) * number}
     assert find(stores[0]).value == number
+
+
+def test_the_bench_of_writers_proves_its_total(endpoint: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dynamodb_writers, "BATCHES", 6)
+
+    run = dynamodb_writers.crowd(endpoint, 2, 0)
+
+    assert (len(run.waits), run.asked["put_item"]) == (6, 6 + 2 * 2)  # logs, and directories
+    assert dynamodb_writers.line_of(run).startswith("| 2 | ")
 
 
 def opened(client: Any, name: str) -> DynamoStore:

@@ -1,4 +1,4 @@
-"""`tallystick serve` as a process of its own, on a store in a folder."""
+"""`tallystick serve` as a process of its own, on a store in a folder, or on the one named."""
 
 import http.client
 import json
@@ -52,8 +52,9 @@ class Served:
         port: int = 0,
         environment: Mapping[str, str] = NOTHING,
         is_awaited: bool = True,
+        store: str = "",
     ) -> None:
-        self.url = f"sqlite:///{folder / 'tally.db'}"
+        self.url = store or f"sqlite:///{folder / 'tally.db'}"
         arguments = ["serve", "--port", str(port), "--store", self.url]
         self.process = subprocess.Popen(
             [sys.executable, "-c", prelude + PROGRAM, *arguments],
@@ -124,9 +125,14 @@ class Served:
 
 @contextmanager
 def serving(
-    folder: Path, *, prelude: str = "", port: int = 0, environment: Mapping[str, str] = NOTHING
+    folder: Path,
+    *,
+    prelude: str = "",
+    port: int = 0,
+    environment: Mapping[str, str] = NOTHING,
+    store: str = "",
 ) -> Iterator[Served]:
-    served = Served(folder, prelude=prelude, port=port, environment=environment)
+    served = Served(folder, prelude=prelude, port=port, environment=environment, store=store)
     try:
         yield served
     finally:

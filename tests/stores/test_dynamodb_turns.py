@@ -266,6 +266,17 @@ def test_who_is_next_looks_often_and_who_is_far_back_seldom():
     assert seconds_to_look(1, 8) == 4 * turns.NEXT_SECONDS
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 10, 1_000])
+def test_the_dead_hold_nobody_up_for_more_than_seconds(ahead: int):
+    pausing, looks = Pausing(lambda: 1.0), 0
+    waited = 0.0
+    while not has_come(ahead, looks):
+        waited += min(pausing.longest, seconds_to_look(ahead, looks))
+        looks += 1
+
+    assert waited < (1.1 if ahead == 1 else 9)
+
+
 def _draw(writer: Writer) -> None:
     """A ticket whose holder does nothing more."""
     writer.table.raised(aggregate_place(aggregate_key()), "drawn")

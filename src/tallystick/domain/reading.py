@@ -7,7 +7,8 @@ enough. An absence is believed only after two readings far apart. Everything els
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import takewhile
+from itertools import product, takewhile
+from math import prod
 from typing import Final
 
 from tallystick.domain.publication import (
@@ -246,14 +247,18 @@ def _all_or_none(
 
 def _only_way(unsettled: Unsettled, left: Decimal, route: Route) -> dict[SlotKey, Decimal]:
     """What each holds, where just one choice among all totals they ever had makes up the sum."""
-    ways: list[tuple[Decimal, tuple[Decimal, ...]]] = [(ZERO, ())]
-    for slot, current in unsettled:
-        ever = {ZERO, current.total, *slot.earlier, current.before or ZERO}
-        if len(ways) * len(ever) > WAYS_MAX:
-            return {}
-        ways = [(add(total, one), (*chosen, one)) for total, chosen in ways for one in ever]
-    fitting = [way for total, way in ways if equal_as_read(total, left, route.digits_max)]
-    if len(fitting) != 1:
+    totals = [{ZERO, p.total, *s.earlier, p.before or ZERO} for s, p in unsettled]
+    if prod(len(ever) for ever in totals) > WAYS_MAX:
+        return {}
+    ways: dict[Decimal, tuple[Decimal, ...] | None] = {ZERO: ()}  # None: more than one reaches it
+    for ever in totals:
+        longer: dict[Decimal, tuple[Decimal, ...] | None] = {}
+        for (total, chosen), one in product(ways.items(), ever):
+            reached = add(total, one)
+            longer[reached] = None if chosen is None or reached in longer else (*chosen, one)
+        ways = longer
+    fitting = [way for total, way in ways.items() if equal_as_read(total, left, route.digits_max)]
+    if len(fitting) != 1 or fitting[0] is None:
         return {}
     return {slot.key: total for (slot, _), total in zip(unsettled, fitting[0], strict=True)}
 

@@ -59,7 +59,7 @@ def deliver(
     takes; what was done, and how many pairs were carried. As safe as the whole pass."""
     store, routes = publishing.store, publishing.publisher.routes
     published = publishing.run(on_progress, partition=partition, goes_on=goes_on)
-    carried = carry(store, routes, published.closed, now, limits=limits)
+    carried = carry(store, routes, published.closed.values(), now, limits=limits)
     if carried:
         again = publishing.run(on_progress, partition=partition, goes_on=goes_on)
         published = published if again.is_stopped else again

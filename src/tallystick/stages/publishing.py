@@ -5,7 +5,7 @@ carries it out and stores what came of it. A crash at any point leaves a stored 
 next pass takes over by sending it again exactly as it was.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -27,9 +27,10 @@ from tallystick.domain.publication import (
     intended,
     superseded,
 )
-from tallystick.domain.slot import Slot
+from tallystick.domain.slot import Slot, SlotKey
 from tallystick.ports import Clock, Due, Publisher, Store
 from tallystick.stages.adopting import is_unknown
+from tallystick.stages.alternating import Share, in_turn
 from tallystick.stages.confirming import Confirming
 from tallystick.stages.doubting import doubt
 
@@ -49,6 +50,9 @@ ROUNDS_MAX: Final = 4
 CHUNK: Final = 100
 """So many publications are claimed at once: few enough to be sent before their deadline."""
 
+AHEAD: Final = 1
+"""So many chunks are claimed while one is being sent."""
+
 OUTAGE_MIN: Final = 10
 """When so many attempts in a row came to nothing, the pass stops: the provider is away."""
 
@@ -65,6 +69,10 @@ STUCK: Final = MappingProxyType(
 """The steps that nothing but a person, or a carry, follows; and what is said of the slot."""
 
 
+_UnderWay = tuple[list[Publication], Iterable[Answer]]
+"""What is being sent, and the answers as they come in."""
+
+
 @dataclass(kw_only=True)
 class PublishSummary:
     """What one pass did, by outcome; the slots that need a person, with the reason; and those
@@ -72,7 +80,7 @@ class PublishSummary:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     stuck: dict[str, str] = field(default_factory=dict)
-    closed: list[Slot] = field(default_factory=list)
+    closed: dict[SlotKey, Slot] = field(default_factory=dict)
     unread: str = ""
     denied: str = ""
     paused: bool = False
@@ -134,9 +142,11 @@ class Publishing:
         restored = switches.get(RESTORED)
         restored_at = parse_instant(restored) if restored else EARLIEST
         orders = _Orders(frozenset(switches), restored_at, patient, partition, goes_on)
-        for _ in range(ROUNDS_MAX):
-            if not self._round(summary, orders, on_progress):
-                break
+        rounds, share = 0, Share()
+        while rounds < ROUNDS_MAX and self._round(summary, orders, share, on_progress):
+            # Where somebody's share was too small the next one is larger, so that has an end.
+            rounds += not share.left_out
+            share = Share(2 * share.limit)
         return summary
 
     def _stopped(self, switches: Iterable[str]) -> set[str]:
@@ -151,24 +161,50 @@ class Publishing:
         return stopped
 
     def _round(
-        self, summary: PublishSummary, orders: "_Orders", on_progress: Callable[[int], None]
+        self,
+        summary: PublishSummary,
+        orders: "_Orders",
+        share: Share,
+        on_progress: Callable[[int], None],
     ) -> bool:
+        """Look at all that is due once; whether to do so again."""
         moved, cursor = False, ""
         while True:
             until = self.clock.now() if orders.patient else LATEST
             page = self.store.outbox.slots_due(until, partition=orders.partition, cursor=cursor)
-            moved |= self._take(page.elements, summary, orders)
-            on_progress(len(page.elements))
+            left_out = share.left_out
+            moved |= self._take(page.elements, summary, orders, share)
+            on_progress(len(page.elements) - (share.left_out - left_out))
             cursor = page.cursor
-            if not cursor and not moved:
+            if not cursor and not (moved or share.left_out):
                 return False
             if orders.are_off(summary):
                 return False
             if not cursor:
                 return True
 
-    def _take(self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders") -> bool:
+    def _take(
+        self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders", share: Share
+    ) -> bool:
         """One step for each slot of a page; whether any slot can go a further step now."""
+        steps, unknown = self._sorted(due, summary, orders, share)
+        summary.closed |= {one.slot.key: one.slot for one in steps[Step.CLOSED]}
+        for step in STUCK:
+            for one in steps[step]:
+                summary.stuck[str(one.slot.key)] = STUCK[step].format(one.slot)
+        self.store.outbox.clear_due([one.slot for one in steps[Step.CLEAR]])
+        summary.outcomes["cleared"] += len(steps[Step.CLEAR])
+        read_on = self._read(steps[Step.READ], summary)
+        set_anew = self._supersede(steps[Step.SUPERSEDE], self.clock.now())
+        self._deliver(in_turn(steps[Step.SEND]), self._claim, summary, orders)
+        self._deliver(in_turn(steps[Step.INTEND]), self._intend, summary, orders)
+        compared = self._compare(unknown, orders.restored_at, summary)
+        return read_on or set_anew or compared
+
+    def _sorted(
+        self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders", share: Share
+    ) -> tuple[dict[Step, list[Due]], list[Due]]:
+        """(the slots by their next step, those that a lost copy may have sent to)."""
         routes, now = self.publisher.routes, self.clock.now()
         ahead, stopped = self.publisher.clock_ahead(), self._stopped(orders.switches)
         steps: dict[Step, list[Due]] = defaultdict(list)
@@ -181,20 +217,11 @@ class Publishing:
             step = decide(one.slot, one.current, route, self.limits, now, ahead=ahead)
             if step is Step.INTEND and self._waits(one.slot, summary, stopped):
                 continue
-            known = not is_unknown(one.slot, route, step, orders.restored_at)
-            (steps[step] if known else unknown).append(one)
-        for step in STUCK:
-            for one in steps[step]:
-                summary.stuck[str(one.slot.key)] = STUCK[step].format(one.slot)
-        summary.closed += [one.slot for one in steps[Step.CLOSED]]
-        self.store.outbox.clear_due([one.slot for one in steps[Step.CLEAR]])
-        summary.outcomes["cleared"] += len(steps[Step.CLEAR])
-        read_on = self._read(steps[Step.READ], summary)
-        set_anew = self._supersede(steps[Step.SUPERSEDE], now)
-        self._deliver(steps[Step.SEND], self._claim, summary, orders)
-        self._deliver(steps[Step.INTEND], self._intend, summary, orders)
-        compared = self._compare(unknown, orders.restored_at, summary)
-        return read_on or set_anew or compared
+            if is_unknown(one.slot, route, step, orders.restored_at):
+                unknown.append(one)
+            elif step not in (Step.SEND, Step.INTEND) or share.takes(one.slot.key):
+                steps[step].append(one)
+        return steps, unknown
 
     def _waits(self, slot: Slot, summary: PublishSummary, stopped: set[str]) -> bool:
         """Whether it gets nothing new in this pass: stopped, or refused in it a moment ago."""
@@ -207,11 +234,22 @@ class Publishing:
         summary: PublishSummary,
         orders: "_Orders",
     ) -> None:
-        """Store what is about to be sent, and send it, a chunk at a time."""
-        for start in range(0, len(due), CHUNK):
-            if orders.are_off(summary):
-                return
-            self._send(secure(due[start : start + CHUNK]), summary)
+        """Store what is about to be sent, and send it, a chunk at a time.
+
+        Where there are senders, the next chunk is stored, and the answers to the one before, while
+        they are at one: each intent still stands before its first byte leaves.
+        """
+        under_way = deque[_UnderWay]()
+        try:
+            for start in range(0, len(due), CHUNK):
+                if orders.are_off(summary):
+                    break
+                under_way.append(self._begin(secure(due[start : start + CHUNK])))
+                if len(under_way) > AHEAD or not self.senders:
+                    self._end(under_way.popleft(), summary)
+        finally:
+            while under_way:
+                self._end(under_way.popleft(), summary)
 
     def _intend(self, due: Sequence[Due]) -> list[Publication]:
         now, routes = self.clock.now(), self.publisher.routes
@@ -249,12 +287,14 @@ class Publishing:
         pairs = [(p, superseded(p, now)) for p in (d.current for d in due) if p]
         return any(self.store.outbox.advance(pairs))
 
-    def _send(self, publications: list[Publication], summary: PublishSummary) -> None:
-        """Send what we claimed, and store each answer."""
-        if not publications:
-            return
+    def _begin(self, publications: list[Publication]) -> _UnderWay:
+        """Have what we claimed sent."""
         sending = self.senders.map if self.senders else map
-        answers: list[Answer] = list(sending(self.publisher.send, publications))
+        return publications, sending(self.publisher.send, publications)
+
+    def _end(self, under_way: _UnderWay, summary: PublishSummary) -> None:
+        """Wait for the answers, and store each."""
+        publications, answers = under_way[0], list(under_way[1])
         now = self.clock.now()
         pairs = [
             (sent, answered(sent, answer, self.limits, now))

@@ -108,12 +108,15 @@ class Deployed:
     def without_table(self, role: str) -> Iterator[None]:
         """As long as this lasts, the role may not touch the table."""
         client, name = self.emulator.client("iam"), self.physical[role]
-        policy = self.physical["TableAccess"]
-        client.detach_role_policy(RoleName=name, PolicyArn=policy)
+        attached = client.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        policies = [one["PolicyArn"] for one in attached]
+        for policy in policies:
+            client.detach_role_policy(RoleName=name, PolicyArn=policy)
         try:
             yield
         finally:
-            client.attach_role_policy(RoleName=name, PolicyArn=policy)
+            for policy in policies:
+                client.attach_role_policy(RoleName=name, PolicyArn=policy)
 
     def waiting(self, queue: str) -> int:
         """How many messages a queue holds, those that somebody works on among them."""
@@ -182,11 +185,29 @@ class Deployed:
     def hold_schedules(self) -> None:
         """Let nothing start by itself: the emulator's schedules run by this machine's clock, and a
         test's passes by the clock of the test."""
-        client = self.emulator.client("scheduler")
         for schedule in SCHEDULES:
-            found = client.get_schedule(Name=self.physical[schedule])
-            kept = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
-            client.update_schedule(**{name: found[name] for name in kept}, State="DISABLED")
+            self._set_schedule(schedule, State="DISABLED")
+
+    @contextmanager
+    def firing(self, schedule: str) -> Iterator[None]:
+        """As long as this lasts, a schedule does what it is made for, and every minute."""
+        found = self._schedules.get_schedule(Name=self.physical[schedule])
+        self._set_schedule(schedule, State="ENABLED", ScheduleExpression="rate(1 minute)")
+        try:
+            yield
+        finally:
+            self._set_schedule(
+                schedule, State="DISABLED", ScheduleExpression=found["ScheduleExpression"]
+            )
+
+    def _set_schedule(self, schedule: str, **changed: str) -> None:
+        found = self._schedules.get_schedule(Name=self.physical[schedule])
+        kept = ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")
+        self._schedules.update_schedule(**{name: found[name] for name in kept} | changed)
+
+    @cached_property
+    def _schedules(self) -> Any:
+        return self.emulator.client("scheduler")
 
     def set_key(self, text: str) -> None:
         """Put Stripe's key where the stack looks for it."""

@@ -137,7 +137,7 @@ def test_nothing_is_sent_that_could_arrive_when_the_slot_is_closed(route):
     summary = told.run()
 
     assert told.far.sent == []
-    assert [slot.total for slot in summary.closed] == [5]
+    assert [slot.total for slot in summary.closed.values()] == [5]
     assert list(summary.stuck.values()) == ["holds 0 of 5: the slot is closed"]
 
 

@@ -27,6 +27,9 @@ TURN_SECONDS: Final = 0.02
 NEXT_SECONDS: Final = 0.004
 """So often looks whose turn is next."""
 
+LOOKS_ALIKE: Final = 4
+"""After so many looks in which nothing moved, the pause between them doubles."""
+
 LOOKS_MAX: Final = 24
 """So often the next in line looks, and nothing moves, before it passes over who is before it: about
 three quarters of a second, many times what a turn takes."""
@@ -61,8 +64,13 @@ def has_come(ahead: int, stalled: int) -> bool:
 
 
 def seconds_to_look(ahead: int, stalled: int) -> float:
-    """In how many seconds it is worth a look; doubled after each four in which nothing moved."""
-    return max(NEXT_SECONDS, (ahead - 1) * TURN_SECONDS) * 2.0 ** (stalled // 4)
+    """In how many seconds it is worth a look.
+
+    Where nothing moved in four, those ahead may all be dead: how many they are says nothing then.
+    """
+    if stalled < LOOKS_ALIKE:
+        return max(NEXT_SECONDS, (ahead - 1) * TURN_SECONDS)
+    return NEXT_SECONDS * 2.0 ** (stalled // LOOKS_ALIKE)
 
 
 @dataclass(slots=True)
