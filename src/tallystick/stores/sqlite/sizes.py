@@ -38,8 +38,8 @@ class Sizes:
     segment_max: int = 4_096
     small_max: int = 64
     small_bytes: int = 16 * 1024
-    gathered_events: int = 512
-    gathered_bytes: int = 256 * 1024
+    gathered_events: int = 256
+    gathered_bytes: int = 128 * 1024
     signpost_every: int = 1_024
     accounts_max: int = 16_384
     recent_max: int = 65_536

@@ -153,7 +153,7 @@ class SqliteStore:
             pages = [str(row[0]) for row in db.execute(CHECK_PAGES)]
             references = [f"row {row[1]} of {row[0]}" for row in db.execute(CHECK_REFERENCES)]
             segments = Stored(db).segments(0, UNBOUNDED)
-            torn = [f"segment {one.id} is damaged" for one in segments if not one.is_sound()]
+            torn = [f"segment {one.id} is damaged" for one in segments if not one.is_sound]
         broken = [f"{row} names what is not there" for row in references] + torn
         return (*(page for page in pages if page != "ok"), *broken)
 
