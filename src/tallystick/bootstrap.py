@@ -22,10 +22,16 @@ from tallystick.ports import Clock, Publisher, Store
 
 if TYPE_CHECKING:
     from tallystick.publishers.stripe import StripePublisher
+    from tallystick.stores.sqlite.sizes import KeyMemory, Sizes
 
 STORE_URLS: Final = (
     "use sqlite:///./file.db, sqlite:////absolute/file.db, dynamodb://table?region=… or memory:"
 )
+
+_KEY_MEMORY: Final = re.compile(r"key_memory_mb=([1-9][0-9]{0,4})", re.ASCII)
+"""MiB of memory for the filters over all keys in a file."""
+
+MEBIBYTE: Final = 1024 * 1024
 
 _TABLE: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 """What DynamoDB takes for a name: no user, password or port can be meant by it."""
@@ -74,25 +80,33 @@ def open_store(url: str, *, create: bool = True) -> Store:
 
         return MemoryStore(incarnation=new_incarnation())
     if scheme == "sqlite":
-        return _open_sqlite(_sqlite_path(url, rest), create=create)
+        return _open_sqlite(url, rest, create=create)
     if scheme == "dynamodb":
         return _open_dynamodb(url)
     raise InvalidSetting(f"store {url!r} is none that we know; {STORE_URLS}")
 
 
-def _sqlite_path(url: str, rest: str) -> Path:
-    path = rest.removeprefix("///")
-    if not path or path == rest or "?" in path:
-        raise InvalidSetting(f"store {url!r} names no file; {STORE_URLS}")
-    return Path(path)
-
-
-def _open_sqlite(path: Path, *, create: bool) -> Store:
+def _open_sqlite(url: str, rest: str, *, create: bool) -> Store:
     from tallystick.stores.sqlite import SqliteStore  # noqa: PLC0415
+    from tallystick.stores.sqlite.sizes import STANDARD  # noqa: PLC0415
 
+    name, _, option = rest.removeprefix("///").partition("?")
+    if not name or not rest.startswith("///"):
+        raise InvalidSetting(f"store {url!r} names no file; {STORE_URLS}")
+    path, sizes = Path(name), _sizes(url, option) if option else STANDARD
     if not create and not path.exists():
         raise InvalidSetting(f"there is no store at {path}; `tallystick tenants add` makes one")
-    return SqliteStore.open(path, create=create, incarnation=new_incarnation())
+    return SqliteStore.open(path, create=create, incarnation=new_incarnation(), sizes=sizes)
+
+
+def _sizes(url: str, option: str) -> "Sizes":
+    from tallystick.stores.sqlite.sizes import Sizes  # noqa: PLC0415
+
+    asked = _KEY_MEMORY.fullmatch(option)
+    if asked is None:
+        told = "a file's one option is key_memory_mb, a whole number from 1 to 99999"
+        raise InvalidSetting(f"store {url!r}: {told}; {STORE_URLS}")
+    return Sizes(filters_max=int(asked[1]) * MEBIBYTE)
 
 
 def _open_dynamodb(url: str) -> Store:
@@ -248,6 +262,13 @@ def file_of(store: Store) -> Path | None:
     from tallystick.stores.sqlite import SqliteStore  # noqa: PLC0415
 
     return store.path if isinstance(store, SqliteStore) else None
+
+
+def key_memory_of(store: Store) -> "KeyMemory | None":
+    """What the filters over a file's keys need and may take; None for a store without a file."""
+    from tallystick.stores.sqlite import SqliteStore  # noqa: PLC0415
+
+    return store.key_memory() if isinstance(store, SqliteStore) else None
 
 
 def faults_in_file(store: Store) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
+
 from tallystick.bootstrap import open_store
 from tallystick.config import unknown_variables
 from tallystick.entrypoints.cli import doctor
@@ -140,6 +142,23 @@ def test_a_damaged_file_is_named_unless_it_is_too_large_to_be_read_through(billi
     assert "store" not in findings(billing)
     rows = billing.at(EVENING, "doctor", "--thorough", "--json").rows
     assert any("damaged" in str(row["finding"]) for row in rows)
+
+
+def test_keys_that_want_more_memory_than_they_may_take_are_a_hint(billing, monkeypatch):
+    path = billing.folder / "usage.db"
+    monkeypatch.setenv("TALLYSTICK_STORE", f"sqlite:///{path}?key_memory_mb=1")
+    assert "key memory" not in hints(billing)
+
+    db = apsw.Connection(str(path))
+    db.execute(
+        "INSERT INTO key_run (level, first_event_id, last_event_id, keys, held, held_from,"
+        " held_below) VALUES (1, 0, 0, 1000000, 0, 0, 0)"
+    )
+    db.close()
+
+    assert "key memory" in hints(billing)
+    rows = billing.at(EVENING, "doctor", "--json").rows
+    assert any("key_memory_mb=2" in str(row["what_to_do"]) for row in rows)
 
 
 def test_a_full_disk_and_a_file_that_all_can_read_are_named(billing, monkeypatch):

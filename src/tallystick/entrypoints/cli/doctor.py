@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from cyclopts import App as Cli
 from cyclopts import Parameter
 
-from tallystick.bootstrap import App, faults_in_file, file_of, signer_for
+from tallystick.bootstrap import App, faults_in_file, file_of, key_memory_of, signer_for
 from tallystick.config import unknown_variables
 from tallystick.domain.errors import (
     InvalidSetting,
@@ -117,12 +117,24 @@ def _store_findings(app: App, *, thorough: bool) -> Iterator[Finding]:
     if os.name == "posix" and path.stat().st_mode & READABLE_BY_OTHERS:
         told = "every user of this machine can read it"
         yield Finding("store", told, f"chmod o-rwx {path}*", is_hint=True)
+    yield from _memory_findings(app)
     if thorough or size <= PAGES_READ_MAX:
         for fault in faults_in_file(app.store):
             advice = "stop, keep a copy, and restore a backup: `tallystick restore`"
             yield Finding("store", f"the file is damaged: {fault}", advice)
     else:
         yield Finding("store", "a large file was not read through", "--thorough", is_hint=True)
+
+
+def _memory_findings(app: App) -> Iterator[Finding]:
+    memory = key_memory_of(app.store)
+    if memory is not None and memory.needed > memory.allowed:
+        needed = -(-memory.needed // 2**20)
+        told = (
+            f"its keys want {needed:,} MiB of memory, and {memory.allowed // 2**20:,} are allowed"
+        )
+        advice = f"ingest reads the file more often; `?key_memory_mb={needed}` in the store's URL"
+        yield Finding("key memory", told, advice, is_hint=True)
 
 
 def _setting_findings(app: App) -> Iterator[Finding]:

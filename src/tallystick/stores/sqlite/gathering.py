@@ -2,7 +2,7 @@
 for a batch.
 
     before    … 4096 events │ 1 │ 1 │ 3 │ 1 │ … │ 1        a call each
-    after     … 4096 events │ 512                          the same events, ids and positions
+    after     … 4096 events │ 256                          the same events, ids and positions
 
 It happens inside the transaction that brings the last of them, a bounded number at a time, so that
 a crash leaves either form. Whatever names a segment names an event in it, and finds it still.

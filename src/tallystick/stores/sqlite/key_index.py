@@ -253,15 +253,16 @@ class KeyIndex:
                 continue
             from tallystick.stores.sqlite.key_runs import Filter, TornRun, fill  # noqa: PLC0415
 
-            found = found or Filter(run.keys)
+            if found is None:
+                # Before it is filled, so that it never takes more than it may.
+                found = self._filters[run.mark] = Filter(run.keys)
+                self._bound_filters()
             try:
                 fill(db, run, found)
             except TornRun:
                 self._make_again(db, run)
                 self._fill_filters(db)
                 return
-            self._filters[run.mark] = found
-            self._bound_filters()
 
     def _bound_filters(self) -> None:
         filters = self._filters.values()

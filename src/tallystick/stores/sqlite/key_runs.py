@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tallystick.stores.sqlite import segment_statements as sql
 from tallystick.stores.sqlite.pages import row_of
-from tallystick.stores.sqlite.sizes import HASH_BITS
+from tallystick.stores.sqlite.sizes import HASH_BITS, WORD_BITS, filter_words
 
 TOP: Final = 1 << HASH_BITS
 PAGE_KEYS: Final = 403
@@ -28,10 +28,6 @@ BYTES_A_KEY: Final = 10
 LOW_BITS: Final = 32
 U4: Final = np.dtype("<u4")
 U2: Final = np.dtype("<u2")
-WORD_BITS: Final = 64
-FILTER_BITS: Final = 16
-"""Bits of a filter for each key at least, and twice as many at most."""
-
 Hashes = NDArray[np.int64]
 Ids = NDArray[np.int64]
 
@@ -71,9 +67,8 @@ class Filter:
     its top bits, and four bits in it by the lowest; so that half the words still do."""
 
     def __init__(self, count: int) -> None:
-        words = max(1, count * FILTER_BITS // WORD_BITS)
-        self._shift = HASH_BITS - (words - 1).bit_length()
-        self._words: NDArray[np.uint64] = np.zeros(1 << (HASH_BITS - self._shift), np.uint64)
+        self._words: NDArray[np.uint64] = np.zeros(filter_words(count), np.uint64)
+        self._shift = HASH_BITS - (len(self._words) - 1).bit_length()
         self.filled_below = 0
 
     @property

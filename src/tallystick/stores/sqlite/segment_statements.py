@@ -80,6 +80,7 @@ SELECT_RUNS: Final = """
         into_id
     FROM key_run ORDER BY first_event_id, id
 """
+SELECT_KEYS_OF_RUNS: Final = "SELECT keys FROM key_run"
 INSERT_RUN: Final = """
     INSERT INTO key_run (level, first_event_id, last_event_id, keys, held, held_from, held_below)
     VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id

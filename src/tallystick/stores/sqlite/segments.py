@@ -257,10 +257,11 @@ class Segment:
         return self._unpacked(_BODY, self.packed_body)
 
     def _unpacked(self, decoder: "msgspec.msgpack.Decoder[T]", packed: bytes) -> T:
-        if not self.is_sound():
+        if not self.is_sound:
             raise apsw.CorruptError(f"segment {self.id} does not match its checksum")
         return decoder.decode(zlib.decompress(packed) if packed[0] == ZLIB else packed)
 
+    @cached_property
     def is_sound(self) -> bool:
         extent = Extent(self.id, self.count, self.occurred_from, self.occurred_until)
         parts = (self.packed_names, self.fingerprints, self.packed_body)

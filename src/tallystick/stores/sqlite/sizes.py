@@ -7,6 +7,20 @@ HASH_BITS: Final = 48
 """Two keys of a hundred million share a hash now and then. That costs a look at both events, and
 two bytes more for each key would cost more."""
 
+WORD_BITS: Final = 64
+FILTER_BITS: Final = 16
+"""Bits of a filter for each key at least, and twice as many at most."""
+
+
+def filter_words(keys: int) -> int:
+    """How many words a filter over so many keys has: a power of two."""
+    words = max(1, keys * FILTER_BITS // WORD_BITS)
+    return 1 << (words - 1).bit_length()
+
+
+def filter_bytes(keys: int) -> int:
+    return filter_words(keys) * WORD_BITS // 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
@@ -24,8 +38,8 @@ class Sizes:
     segment_max: int = 4_096
     small_max: int = 64
     small_bytes: int = 16 * 1024
-    gathered_events: int = 512
-    gathered_bytes: int = 256 * 1024
+    gathered_events: int = 256
+    gathered_bytes: int = 128 * 1024
     signpost_every: int = 1_024
     accounts_max: int = 16_384
     recent_max: int = 65_536
@@ -36,3 +50,12 @@ class Sizes:
 
 
 STANDARD: Final = Sizes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMemory:
+    """The filters over all keys, in bytes: with fewer than are needed, more keys that are new are
+    looked for in the file."""
+
+    needed: int
+    allowed: int

@@ -26,8 +26,9 @@ from tallystick.stores.sqlite.keys import SqliteKeys
 from tallystick.stores.sqlite.ledger import SqliteLedger
 from tallystick.stores.sqlite.migrations import Migration, known_migrations, migrate
 from tallystick.stores.sqlite.outbox import SqliteOutbox
-from tallystick.stores.sqlite.pages import UNBOUNDED, row_of
-from tallystick.stores.sqlite.sizes import STANDARD, Sizes
+from tallystick.stores.sqlite.pages import UNBOUNDED, Row, row_of
+from tallystick.stores.sqlite.segment_statements import SELECT_KEYS_OF_RUNS
+from tallystick.stores.sqlite.sizes import STANDARD, KeyMemory, Sizes, filter_bytes
 from tallystick.stores.sqlite.stored import Stored
 from tallystick.stores.sqlite.writer import CLOSED, Writer
 
@@ -56,6 +57,7 @@ class SqliteStore:
         self._path = path
         self._writer = writer
         self._readers = readers
+        self._sizes = sizes
         self.events = SqliteEventLog(writer, readers, sizes)
         self.ledger = SqliteLedger(writer, readers)
         self.outbox = SqliteOutbox(writer, readers)
@@ -112,6 +114,13 @@ class SqliteStore:
     def backlog(self, now: int) -> Backlog:
         return backlog_of(self._readers, now)
 
+    def key_memory(self) -> KeyMemory:
+        """What the filters over the keys that are stored need, and what they may take."""
+        with self._readers.snapshot() as db:
+            runs: list[Row] = db.execute(SELECT_KEYS_OF_RUNS).fetchall()
+        needed = sum(filter_bytes(row[0]) for row in runs)
+        return KeyMemory(needed=needed, allowed=self._sizes.filters_max)
+
     @property
     def commits(self) -> int:
         """How many transactions this object has committed: fewer than calls, when many wait."""
@@ -144,7 +153,7 @@ class SqliteStore:
             pages = [str(row[0]) for row in db.execute(CHECK_PAGES)]
             references = [f"row {row[1]} of {row[0]}" for row in db.execute(CHECK_REFERENCES)]
             segments = Stored(db).segments(0, UNBOUNDED)
-            torn = [f"segment {one.id} is damaged" for one in segments if not one.is_sound()]
+            torn = [f"segment {one.id} is damaged" for one in segments if not one.is_sound]
         broken = [f"{row} names what is not there" for row in references] + torn
         return (*(page for page in pages if page != "ok"), *broken)
 
