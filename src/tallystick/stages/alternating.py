@@ -1,9 +1,9 @@
 """Alternate: in which order slots are told, so that who is far behind holds nobody else up.
 
-A pass goes through what is due in rounds, a page at a time. In a round each customer has a share of
-every meter, and what is beyond it waits for the next one, in which shares are twice as large. So
-after the first round whoever is not behind is done, and the number of rounds is the logarithm of
-the longest arrears. Nothing is kept but one count.
+With each page of what is due, every customer has a share of each of its meters. What is beyond it
+waits and is told among the slots of the next pages, a share with each; so long arrears neither come
+first nor are left to be told alone, one call after the other. What waits is bounded; the rest is
+left to the pass's next round, in which shares are twice as large.
 """
 
 from collections import Counter
@@ -12,35 +12,40 @@ from dataclasses import dataclass
 from typing import Final
 
 from tallystick.domain.slot import SlotKey
-from tallystick.ports import Due
+from tallystick.ports import PAGE, Due
 
-SHARE: Final = 32
-"""So many slots of one customer and meter are told in the first round: more than a day's."""
+SHARE: Final = 64
+"""So many slots of one customer and meter are told with a page, in the first round."""
 
 Lane = tuple[str, str, str, str]
 """Whose calls follow one another: those of one customer and meter."""
 
 
 @dataclass(slots=True)
-class Share:
-    """How much each customer may have told of each meter in one round; `left_out` is how many
-    slots wait for the next. They come in order of key, so that those of a lane follow one another.
-    """
+class Shares:
+    """What is told with each page of one round, and what waits for a later one: at most a page."""
 
     limit: int = SHARE
-    left_out: int = 0
-    _lane: Lane | None = None
-    _taken: int = 0
+    left_to_next_round: int = 0
+    _waiting: tuple[Due, ...] = ()
 
-    def takes(self, slot: SlotKey) -> bool:
-        """Whether the lane's next slot has a place in this round."""
-        lane = _lane_of(slot)
-        if lane != self._lane:
-            self._lane, self._taken = lane, 0
-        self._taken += 1
-        has_place = self._taken <= self.limit
-        self.left_out += not has_place
-        return has_place
+    @property
+    def left_out(self) -> int:
+        """How many slots have not had their turn in this round."""
+        return self.left_to_next_round + len(self._waiting)
+
+    def with_page(self, due: Iterable[Due]) -> list[Due]:
+        """What is told now: of what waits and of the page each lane's share, in a fair order."""
+        taken = Counter[Lane]()
+        told: list[Due] = []
+        waiting: list[Due] = []
+        for one in (*self._waiting, *due):
+            lane = _lane_of(one.slot.key)
+            taken[lane] += 1
+            (told if taken[lane] <= self.limit else waiting).append(one)
+        self._waiting = tuple(waiting[:PAGE])
+        self.left_to_next_round += len(waiting) - len(self._waiting)
+        return spread(told)
 
 
 def in_turn(due: Iterable[Due]) -> list[Due]:
@@ -53,6 +58,21 @@ def in_turn(due: Iterable[Due]) -> list[Due]:
         seen[lane] += 1
         turns.append((seen[lane], one))
     return [one for _, one in sorted(turns, key=lambda turn: turn[0])]
+
+
+def spread(due: Iterable[Due]) -> list[Due]:
+    """The same in turn, but where lanes of one slot are the most, the others' are told among these:
+    else the senders would end with a few long lanes, and most of them idle."""
+    turns = in_turn(due)
+    slots_of = Counter(_lane_of(one.slot.key) for one in turns)
+    single = [one for one in turns if slots_of[_lane_of(one.slot.key)] == 1]
+    others = [one for one in turns if slots_of[_lane_of(one.slot.key)] > 1]
+    if len(others) >= len(single):
+        return turns
+    # Each stands at its share of the way through its own list.
+    places = [(n * len(others), one) for n, one in enumerate(single, 1)]
+    places += [(n * len(single), one) for n, one in enumerate(others, 1)]
+    return [one for _, one in sorted(places, key=lambda place: place[0])]
 
 
 def _lane_of(slot: SlotKey) -> Lane:

@@ -30,7 +30,7 @@ from tallystick.domain.publication import (
 from tallystick.domain.slot import Slot, SlotKey
 from tallystick.ports import Clock, Due, Publisher, Store
 from tallystick.stages.adopting import is_unknown
-from tallystick.stages.alternating import Share, in_turn
+from tallystick.stages.alternating import Shares, in_turn
 from tallystick.stages.confirming import Confirming
 from tallystick.stages.doubting import doubt
 
@@ -142,11 +142,11 @@ class Publishing:
         restored = switches.get(RESTORED)
         restored_at = parse_instant(restored) if restored else EARLIEST
         orders = _Orders(frozenset(switches), restored_at, patient, partition, goes_on)
-        rounds, share = 0, Share()
-        while rounds < ROUNDS_MAX and self._round(summary, orders, share, on_progress):
+        rounds, shares = 0, Shares()
+        while rounds < ROUNDS_MAX and self._round(summary, orders, shares, on_progress):
             # Where somebody's share was too small the next one is larger, so that has an end.
-            rounds += not share.left_out
-            share = Share(2 * share.limit)
+            rounds += not shares.left_out
+            shares = Shares(2 * shares.limit)
         return summary
 
     def _stopped(self, switches: Iterable[str]) -> set[str]:
@@ -164,7 +164,7 @@ class Publishing:
         self,
         summary: PublishSummary,
         orders: "_Orders",
-        share: Share,
+        shares: Shares,
         on_progress: Callable[[int], None],
     ) -> bool:
         """Look at all that is due once; whether to do so again."""
@@ -172,11 +172,11 @@ class Publishing:
         while True:
             until = self.clock.now() if orders.patient else LATEST
             page = self.store.outbox.slots_due(until, partition=orders.partition, cursor=cursor)
-            left_out = share.left_out
-            moved |= self._take(page.elements, summary, orders, share)
-            on_progress(len(page.elements) - (share.left_out - left_out))
+            left_out = shares.left_out
+            moved |= self._take(page.elements, summary, orders, shares)
+            on_progress(len(page.elements) - (shares.left_out - left_out))
             cursor = page.cursor
-            if not cursor and not (moved or share.left_out):
+            if not cursor and not (moved or shares.left_out):
                 return False
             if orders.are_off(summary):
                 return False
@@ -184,10 +184,10 @@ class Publishing:
                 return True
 
     def _take(
-        self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders", share: Share
+        self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders", shares: Shares
     ) -> bool:
         """One step for each slot of a page; whether any slot can go a further step now."""
-        steps, unknown = self._sorted(due, summary, orders, share)
+        steps, unknown = self._sorted(due, summary, orders)
         summary.closed |= {one.slot.key: one.slot for one in steps[Step.CLOSED]}
         for step in STUCK:
             for one in steps[step]:
@@ -197,12 +197,13 @@ class Publishing:
         read_on = self._read(steps[Step.READ], summary)
         set_anew = self._supersede(steps[Step.SUPERSEDE], self.clock.now())
         self._deliver(in_turn(steps[Step.SEND]), self._claim, summary, orders)
-        self._deliver(in_turn(steps[Step.INTEND]), self._intend, summary, orders)
+        fresh = shares.with_page(steps[Step.INTEND])
+        self._deliver(fresh, self._intend, summary, orders)
         compared = self._compare(unknown, orders.restored_at, summary)
         return read_on or set_anew or compared
 
     def _sorted(
-        self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders", share: Share
+        self, due: Sequence[Due], summary: PublishSummary, orders: "_Orders"
     ) -> tuple[dict[Step, list[Due]], list[Due]]:
         """(the slots by their next step, those that a lost copy may have sent to)."""
         routes, now = self.publisher.routes, self.clock.now()
@@ -219,7 +220,7 @@ class Publishing:
                 continue
             if is_unknown(one.slot, route, step, orders.restored_at):
                 unknown.append(one)
-            elif step not in (Step.SEND, Step.INTEND) or share.takes(one.slot.key):
+            else:
                 steps[step].append(one)
         return steps, unknown
 

@@ -14,7 +14,7 @@ from tallystick.domain.instant import HOUR
 from tallystick.domain.publication import Publication
 from tallystick.domain.slot import Slot
 from tallystick.ports import PAGE, Due, Page
-from tallystick.stages.alternating import SHARE, Share, in_turn
+from tallystick.stages.alternating import SHARE, Shares, in_turn, spread
 from tallystick.stages.publishing import AHEAD, CHUNK, Publishing
 from tallystick.testing.contract.steps import report, seal
 from tallystick.testing.factories import LIMITS, aggregate_key, event, place
@@ -57,7 +57,8 @@ def test_whoever_is_far_behind_holds_nobody_up(huge: str):
 
     order = told_to(told)
     last_small = max(position for position, customer in enumerate(order) if customer != huge)
-    assert order[:last_small].count(huge) <= len(METERS) * SHARE
+    # It has a share with each of the two pages.
+    assert order[:last_small].count(huge) <= 2 * len(METERS) * SHARE
     assert len(order) == len(small) * 2 + len(METERS) * BEHIND
     assert summary.is_clean
     assert told.store.outbox.slots_due(told.clock.now()).elements == ()
@@ -90,17 +91,48 @@ def test_in_turn_nobody_has_a_second_slot_before_all_have_had_their_first(lanes:
         had[lane] += 1
 
 
-@given(st.lists(st.integers(0, 90), min_size=1, max_size=6))
-def test_a_share_is_taken_by_each_and_what_is_beyond_it_waits(arrears: list[int]):
-    share = Share()
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=60))
+def test_what_is_spread_is_all_there_is_and_keeps_the_order_of_each_lane(lanes: list[str]):
+    due = [due_of(lane, n) for n, lane in enumerate(sorted(lanes))]
 
-    taken = [
-        sum(share.takes(due_of(f"cus_{n}", hour).slot.key) for hour in range(hours))
-        for n, hours in enumerate(arrears)
-    ]
+    order = spread(due)
 
-    assert taken == [min(hours, SHARE) for hours in arrears]
-    assert share.left_out == sum(arrears) - sum(taken)
+    assert sorted(order, key=due.index) == due
+    for lane in set(lanes):
+        assert [d for d in order if d.slot.key.destination == lane] == [
+            d for d in due if d.slot.key.destination == lane
+        ]
+
+
+def test_arrears_are_told_among_the_others_and_not_after_them():
+    due = [due_of(f"cus_{n}", 0) for n in range(30)] + [due_of("cus_huge", n) for n in range(11)]
+
+    order = [one.slot.key.destination for one in spread(due)]
+
+    assert order[20:].count("cus_huge") in (5, 6)
+    assert "cus_huge cus_huge" not in " ".join(order)
+
+
+@given(st.lists(st.lists(st.integers(0, 300), max_size=4), min_size=1, max_size=5))
+def test_with_each_page_nobody_has_more_than_a_share_and_what_waits_is_bounded(
+    arrears: list[list[int]],
+):
+    shares, hours, offered = Shares(), Counter[str](), 0
+    told: list[Due] = []
+    for owed in arrears:
+        page = list[Due]()
+        for n, count in enumerate(owed):
+            page += [due_of(f"cus_{n}", hours[f"cus_{n}"] + hour) for hour in range(count)]
+            hours[f"cus_{n}"] += count
+        offered += len(page)
+
+        now = shares.with_page(page)
+
+        told += now
+        assert max(Counter(d.slot.key.destination for d in now).values(), default=0) <= SHARE
+        assert shares.left_out - shares.left_to_next_round <= PAGE
+    assert len(told) + shares.left_out == offered
+    assert len({one.slot.key for one in told}) == len(told)
 
 
 class Senders(Executor):
