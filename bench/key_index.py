@@ -15,12 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.table.usage import LIVE, Usage, set_up_catalog
+from bench.table.usage import LIVE, Usage, rules_of, set_up_catalog
 from tallystick.domain.event import Receipt
 from tallystick.domain.instant import parse_instant
 from tallystick.ports import Recording, Store
@@ -37,10 +36,10 @@ def resident_mb() -> int:
     return int(status.split("VmRSS:")[1].split()[0]) // 1_024
 
 
-def batches(store: Store, first: int, last: int, size: int) -> Iterator[list[Recording]]:
-    recordings = USAGE.recordings(store, iter(range(first, last)))
-    while batch := list(islice(recordings, size)):
-        yield batch
+def batches(store: Store, first: int, last: int, size: int) -> Iterator[Sequence[Recording]]:
+    rules = rules_of(store)
+    for start in range(first, last, size):
+        yield USAGE.sheet(rules, range(start, min(start + size, last)))
 
 
 def fill(path: Path, keys: int, size: int) -> None:

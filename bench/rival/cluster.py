@@ -22,7 +22,7 @@ from typing import IO, Final
 from bench.table.load import Refused
 from bench.table.machine import ROOT, SERVER_CORES, cpu_seconds, on_cores, tree
 from bench.table.serving import Held, Server
-from bench.table.usage import Usage, key_of_number, opening, series_of
+from bench.table.usage import Usage, key_of_number
 
 INSTALL: Final = "apt-get install postgresql"
 VENV: Final = ROOT / "build" / "bench"
@@ -231,15 +231,14 @@ class Rival(Server):
 def _copied(usage: Usage, numbers: range) -> Iterator[bytes]:
     """The rows of these events in the form that COPY reads."""
     for number in numbers:
-        series = series_of(number)
-        left, right = _columns(series, usage.occurred(number, series))
+        left, right = _columns(usage.opening(number))
         yield left + key_of_number(number) + right
 
 
 @cache
-def _columns(series: int, occurred: int) -> tuple[bytes, bytes]:
+def _columns(opening: bytes) -> tuple[bytes, bytes]:
     """What stands before and after an event's own id."""
-    sent = json.loads(opening(series, occurred) + b'"}')
+    sent = json.loads(opening + b'"}')
     source, region = sent["source"], sent["data"]["region"]
     left = f"{sent['subject']}\t{len(source)}:{source}"
     right = (sent["type"], str(sent["data"]["quantity"]), sent["time"], f'{{"region": "{region}"}}')

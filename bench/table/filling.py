@@ -6,11 +6,10 @@ the server taken them. Not measured as a rate; what it did is told all the same.
 
 import time
 from dataclasses import dataclass
-from itertools import islice
 
 from bench.table.ingest import Books
 from bench.table.serving import Tallystick
-from bench.table.usage import FILLED, TOGETHER
+from bench.table.usage import FILLED, TOGETHER, rules_of
 from tallystick.stages.sealing import seal
 from tallystick.stages.targeting import SealLimits
 
@@ -33,13 +32,11 @@ def fill(books: Books, server: Tallystick, keys: int, seconds: float) -> Filled:
     began = time.perf_counter()
     store = server.open_store()
     try:
-        numbers = iter(range(books.filled, keys))
-        recordings = books.usage.recordings(store, numbers)
-        while time.perf_counter() - began < seconds and (
-            batch := list(islice(recordings, TOGETHER))
-        ):
-            store.events.record(batch, books.usage.at)
-            books.next_of[FILLED] += len(batch)
+        rules = rules_of(store)
+        while books.filled < keys and time.perf_counter() - began < seconds:
+            numbers = range(books.filled, min(books.filled + TOGETHER, keys))
+            store.events.record(books.usage.sheet(rules, numbers), books.usage.at)
+            books.next_of[FILLED] = numbers.stop
         seal(store, {}, books.usage.at, limits=SealLimits())
     finally:
         store.close()

@@ -1,27 +1,38 @@
 """The usage that is reported: the n-th event is always the same, whoever sends or stores it.
 
 200 tenants on 5 meters, one of 1,000 series drawn for each event; a CloudEvent of about 190 bytes
-with a quantity and one property. Numbers make spaces: those below LIVE fill a store beforehand,
-spread over the 24 hours before the run; those from LIVE on occur in the hour in which they are
-sent. An event that is sent again is made again from its number.
+with a quantity of thousands that occur, a time, and one property. Numbers make spaces: those below
+LIVE fill a store beforehand, spread over the 24 hours before the run; those from LIVE on occur in
+the hour in which they are sent. An event that is sent again is made again from its number.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Final
 
-from tallystick.domain.instant import HOUR, SECOND, floor_hour, format_instant
+from tallystick.domain.instant import (
+    HOUR,
+    LATEST,
+    SECOND,
+    floor_hour,
+    format_instant,
+)
 from tallystick.domain.meter import Meter
-from tallystick.domain.recording import Recording
+from tallystick.domain.sheet import Sheet
 from tallystick.domain.tenant import Tenant
 from tallystick.ports import Override, Store
-from tallystick.stages.decoding import decode
-from tallystick.stages.ingesting import Report, intake_of, prepared
+from tallystick.stages.ingesting import intake_of
+from tallystick.stages.metering import Rulebook
+from tallystick.stages.tabulating import Named, Part, PlainReports, sheet_of, tabulated
 
 TENANTS: Final = 200
 CODES: Final = ("requests", "tokens", "storage", "seats", "builds")
 SERIES: Final = TENANTS * len(CODES)
+REGIONS: Final = 3
+VARIANTS: Final = 64
+QUANTITIES: Final = 9_973
+VARIED: Final = 15_000  # microseconds from one variant to the next
 HOURS_FILLED: Final = 24
 TOGETHER: Final = 10_000
 """So many of those stored beforehand follow each other in one hour, as usage comes."""
@@ -44,8 +55,14 @@ def series_of(number: int) -> int:
     return (number * 2_654_435_761 >> 12) % SERIES
 
 
-def quantity_of(series: int) -> int:
-    return 1 + series % 7
+def variant_of(number: int) -> int:
+    """Live events of a series are of many quantities and times, or a server that remembers what it
+    has read would be measured at its best."""
+    return (number * 2_246_822_519 >> 7) % VARIANTS if number >= LIVE else 0
+
+
+def quantity_of(number: int) -> int:
+    return 1 + (series_of(number) * VARIANTS + variant_of(number)) % QUANTITIES
 
 
 def key_of_number(number: int) -> bytes:
@@ -71,65 +88,95 @@ class Usage:
     live_at: int
 
     @cached_property
-    def live_openings(self) -> tuple[bytes, ...]:
-        """Of each series: a sender must make events faster than any server reads them."""
-        return tuple(opening(s, self.occurred(LIVE, s)) for s in range(SERIES))
+    def _live_openings(self) -> dict[tuple[int, int], bytes]:
+        """Those made so far: a sender must make events faster than any server reads them."""
+        return {}
 
-    def occurred(self, number: int, series: int) -> int:
+    def occurred(self, number: int) -> int:
+        series = series_of(number)
         if number >= LIVE:
             hour = floor_hour(self.live_at)
-            return hour + series % (1 + (self.live_at - hour) // SECOND) * SECOND
+            second = hour + series % (1 + (self.live_at - hour) // SECOND) * SECOND
+            return min(second + variant_of(number) * VARIED, self.live_at)
         hour = floor_hour(self.at)
         hours_before = 1 + number // TOGETHER % HOURS_FILLED
         return hour - hours_before * HOUR + series % 3_600 * SECOND
 
     def event(self, number: int) -> bytes:
-        series = series_of(number)
-        if number >= LIVE:
-            return self.live_openings[series] + key_of_number(number) + b'"}'
-        return opening(series, self.occurred(number, series)) + key_of_number(number) + b'"}'
+        return self.opening(number) + key_of_number(number) + b'"}'
 
-    def recordings(self, store: Store, numbers: Iterator[int]) -> Iterator[Recording]:
-        """The same events, metered: what the server would have the store record. A series' first
-        event in an hour is read and metered by the product; the others differ in their key alone.
-        """
-        template = cache(self._template_of(store))
+    def opening(self, number: int) -> bytes:
+        """All of the event but its id."""
+        series = series_of(number)
+        if number < LIVE:
+            return stored_opening(series, self.occurred(number), quantity_of(number))
+        place = (series, variant_of(number))
+        found = self._live_openings.get(place)
+        if found is None:
+            found = opening_of(series, self.occurred(number), quantity_of(number))
+            self._live_openings[place] = found
+        return found
+
+    def sheet(self, rules: Rulebook, numbers: Sequence[int]) -> Sheet:
+        """The same events as the server would have the store record them: read, and metered by
+        the product. Only the first of a series is read as text."""
+        names: dict[Named, int] = {}
+        cell_of, keys, occurred, contents = [], [], [], []
         for number in numbers:
             series = series_of(number)
-            model = template(series, self.occurred(number, series))
-            own = model.event.key[: -len(ZEROS)] + key_of_number(number).decode()
-            yield Recording(
-                replace(model.event, key=own),
-                tuple(replace(c, event_key=own) for c in model.contributions),
-            )
+            at, model = self.occurred(number), model_of(quantity_of(number), series % REGIONS)
+            named = (tenant_name(series // len(CODES)), CODES[series % len(CODES)], at // HOUR)
+            cell_of.append(names.setdefault(named, len(names)))
+            keys.append(model.keys[0][: -len(ZEROS)] + key_of_number(number).decode())
+            occurred.append(at)
+            contents.append(model.contents[0])
+        part = Part(
+            named=list(names),
+            cell_of=cell_of,
+            keys=keys,
+            occurred=occurred,
+            contents=contents,
+            ordinary=lambda: (),
+        )
+        found = sheet_of(
+            PlainReports((part,)), rules, self.at, latest=LATEST, sent=lambda _: ("", "")
+        )
+        if found is None:
+            raise SystemExit("the benchmark's own events are not plain")
+        return found
 
-    def _template_of(self, store: Store) -> Callable[[int, int], Recording]:
-        intake = intake_of(store)
-        intake.rules.refresh()
 
-        def template(series: int, occurred: int) -> Recording:
-            body = decode(opening(series, occurred) + ZEROS.encode() + b'"}')
-            assert isinstance(body, dict)  # noqa: S101  # it was made above
-            found = prepared(Report(origin="bench", body=body), intake, self.at)
-            if not isinstance(found, Recording):
-                raise SystemExit(f"the benchmark's own event is refused: {found}")
-            return replace(found, origin="", body="")
-
-        return template
+def rules_of(store: Store) -> Rulebook:
+    """The rules of a store by which usage is metered."""
+    rules = intake_of(store).rules
+    rules.refresh()
+    return rules
 
 
 ZEROS: Final = "0" * 32
 
 
-@cache
-def opening(series: int, occurred: int) -> bytes:
+def opening_of(series: int, occurred: int, quantity: int) -> bytes:
     """All of an event but its id, which stands last."""
     text = (
         f'{{"specversion":"1.0","type":"{CODES[series % len(CODES)]}","source":"{SOURCE}",'
         f'"subject":"{tenant_name(series // len(CODES))}","time":"{format_instant(occurred)}",'
-        f'"data":{{"quantity":{quantity_of(series)},"region":"eu-{series % 3}"}},"id":"'
+        f'"data":{{"quantity":{quantity},"region":"eu-{series % REGIONS}"}},"id":"'
     )
     return text.encode()
+
+
+stored_opening: Final = cache(opening_of)
+
+
+@cache
+def model_of(quantity: int, region: int) -> Part:
+    """An event of this quantity and region, as the server reads a batch of it alone."""
+    body = many([opening_of(region, 0, quantity) + ZEROS.encode() + b'"}'])
+    found = tabulated(body, ordinary=lambda: ())
+    if found is None:
+        raise SystemExit("the benchmark's own event is not plain")
+    return found.parts[0]
 
 
 def set_up_catalog(store: Store) -> None:
@@ -142,4 +189,4 @@ def set_up_catalog(store: Store) -> None:
 
 def expected_total(numbers: Iterable[int]) -> int:
     """The sum of the quantities of these events."""
-    return sum(quantity_of(series_of(number)) for number in numbers)
+    return sum(map(quantity_of, numbers))

@@ -1,7 +1,5 @@
 """What fills a store beforehand is what the server would have stored of the same events."""
 
-from itertools import islice
-
 from bench.table.usage import (
     FILLED,
     LIVE,
@@ -9,6 +7,7 @@ from bench.table.usage import (
     Usage,
     expected_total,
     many,
+    rules_of,
     set_up_catalog,
 )
 from tallystick.domain.instant import HOUR, floor_hour, parse_instant
@@ -29,7 +28,7 @@ def test_a_fill_is_what_was_ingested():
     bodies = decode(many([USAGE.event(number) for number in NUMBERS]))
 
     ingest([Report(origin="test", body=body) for body in bodies], intake_of(sent), AT)
-    filled.events.record(list(USAGE.recordings(filled, iter(NUMBERS))), AT)
+    filled.events.record(USAGE.sheet(rules_of(filled), NUMBERS), AT)
 
     assert filled.events.events().elements == sent.events.events().elements
     found = filled.events.aggregates().elements
@@ -48,7 +47,7 @@ def test_each_number_is_an_event_of_its_own_and_always_the_same():
 
 def test_live_events_occur_in_this_hour_and_stored_ones_before_it():
     for number in NUMBERS:
-        occurred = USAGE.occurred(number, number % 1_000)
+        occurred = USAGE.occurred(number)
 
         assert (occurred >= floor_hour(AT)) == (number >= LIVE)
         assert floor_hour(AT) - 25 * HOUR < occurred <= AT
@@ -57,7 +56,7 @@ def test_live_events_occur_in_this_hour_and_stored_ones_before_it():
 def test_the_expected_total_is_what_a_store_counts():
     store = MemoryStore(incarnation="counted")
     set_up_catalog(store)
-    store.events.record(list(islice(USAGE.recordings(store, iter(NUMBERS)), 500)), AT)
+    store.events.record(USAGE.sheet(rules_of(store), NUMBERS[:500]), AT)
 
     counted = sum(total.quantity for total in totals(store, By.TOTAL))
 
