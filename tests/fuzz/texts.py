@@ -6,13 +6,14 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from tallystick.bootstrap import _sqlite_path, open_store
+from tallystick.bootstrap import open_store
 from tallystick.config import parse_duration, read_settings
 from tallystick.domain.api_key import KEY_LENGTH_MAX, digest_of
 from tallystick.domain.errors import InvalidSetting
@@ -40,8 +41,9 @@ from tallystick.domain.tenant import Tenant, Terms, check_name, check_zone
 from tallystick.entrypoints.http.access import _bearer
 from tallystick.entrypoints.http.problems import Problem
 from tallystick.publishers.stripe.connection import checked_base
-from tallystick.stores import dynamodb
+from tallystick.stores import dynamodb, sqlite
 from tallystick.stores.memory import MemoryStore
+from tallystick.stores.sqlite.sizes import Sizes
 from tests.fuzz.refusals import check_hidden, check_problem, check_sentence
 
 LOCAL: Final = "localhost"
@@ -131,7 +133,7 @@ def _is_local(host: str) -> bool:
 
 
 class OpenedElsewhere(MemoryStore):
-    """Stands where a table in the cloud would be opened: nothing here goes out."""
+    """Stands where a file or a table in the cloud would be opened: nothing is made here."""
 
     @classmethod
     def connect(cls, table: str, **options: object) -> "OpenedElsewhere":
@@ -139,18 +141,22 @@ class OpenedElsewhere(MemoryStore):
         assert isinstance(options["region"], str)
         return cls()
 
+    @classmethod
+    def open(cls, path: Path, *, sizes: Sizes, **_: object) -> "OpenedElsewhere":
+        assert str(path)
+        assert sizes.filters_max > 0
+        return cls()
+
 
 @patch.object(dynamodb, "DynamoStore", OpenedElsewhere)
+@patch.object(sqlite, "SqliteStore", OpenedElsewhere)
 def store_url(raw: bytes) -> None:
     """A store's address names a file, the memory, or is refused with what to write instead."""
     url = raw.decode("utf-8", "replace")
-    scheme, _, rest = url.partition(":")
+    scheme = url.partition(":")[0]
     try:
-        if scheme == "sqlite":
-            assert str(_sqlite_path(url, rest))
-        else:
-            open_store(url, create=False).close()
-            assert url == "memory:" or TABLE.match(url)
+        open_store(url, create=True).close()
+        assert scheme == "sqlite" or url == "memory:" or TABLE.match(url)
     except InvalidSetting as error:
         check_sentence(error, "sqlite:///")
 

@@ -98,7 +98,7 @@ def a_carry_leaves_its_origin(patch):
 
 
 def the_intent_after_the_send(patch):
-    send = Publishing._send
+    begin = Publishing._begin
 
     def unsaved(self, due):
         now, routes = self.clock.now(), self.publisher.routes
@@ -107,12 +107,14 @@ def the_intent_after_the_send(patch):
             protocol.intended(d.slot, routes[d.slot.key.route], name, self.limits, now) for d in due
         ]
 
-    def send_and_save(self, publications, summary):
-        send(self, publications, summary)
+    def send_and_save(self, publications):
+        sent, answers = begin(self, publications)
+        answers = list(answers)
         self.store.outbox.intend([p for p in publications if p.step == 0])
+        return sent, answers
 
     patch.setattr(Publishing, "_intend", unsaved)
-    patch.setattr(Publishing, "_send", send_and_save)
+    patch.setattr(Publishing, "_begin", send_and_save)
 
 
 def the_slots_version_ignored(patch):

@@ -303,6 +303,15 @@ def test_an_event_of_a_sheet_tells_its_fingerprint_without_keeping_it(store):
     assert store.events.event("acme", event.key) == event
 
 
+def test_a_known_key_is_told_without_reading_what_the_others_of_its_segment_changed(
+    store, monkeypatch
+):
+    counted(store, sent(1, 5), sent(2, 7))
+    monkeypatch.setattr("tallystick.stores.sqlite.segments.unpack_body", pytest.fail)
+
+    assert counted(store, sent(2, 7), sent(1, 6)) == ["duplicate", "conflict"]
+
+
 def test_several_bodies_are_one_sheet_and_each_report_keeps_its_origin(store):
     bodies = [read(written([sent(n), sent(n + 1)]), f"body {n}") for n in (0, 10, 20)]
     reports = together([found for found in bodies if found is not None])

@@ -360,7 +360,7 @@ def stores_in_turn(folder: Path) -> Iterator[SqliteStore]:
 # ── Damage, and what is not needed ────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("column", ["names", "fingerprints", "body"])
+@pytest.mark.parametrize("column", ["reported", "fingerprints", "body"])
 def test_a_damaged_segment_is_named_and_never_guessed_at(tmp_path: Path, column: str):
     store = opened(tmp_path)
     receipts(store, several(0, 50))

@@ -16,16 +16,10 @@ import apsw
 from msgspec.structs import replace
 
 from tallystick.stores.sqlite import segment_statements as sql
+from tallystick.stores.sqlite.packing import column
 from tallystick.stores.sqlite.pages import Row
-from tallystick.stores.sqlite.segments import (
-    Body,
-    Extent,
-    Segment,
-    Series,
-    Texts,
-    packed_row,
-    tenant_rows,
-)
+from tallystick.stores.sqlite.segment_columns import Body, Columns, Series, Texts
+from tallystick.stores.sqlite.segments import Segment, packed_row, tenant_rows
 from tallystick.stores.sqlite.sizes import Sizes
 from tallystick.stores.sqlite.stored import Stored
 
@@ -94,40 +88,45 @@ def _gather(db: apsw.Connection, stretch: Stretch, last_id: int) -> None:
     segments = list(Stored(db).segments(stretch.first_id, last_id))
     row = joined(segments)
     for segment in segments:
-        gone = [(tenant_id, segment.id) for tenant_id in set(segment.names.tenant_ids)]
+        gone = [(tenant_id, segment.id) for tenant_id in set(segment.reported.tenant_ids)]
         db.executemany(sql.DELETE_SEGMENT_TENANT, gone)
     db.execute(sql.DELETE_SEGMENTS, (stretch.first_id, last_id))
     db.execute(sql.INSERT_SEGMENT, row)
-    tenant_ids = list(chain.from_iterable(one.names.tenant_ids for one in segments))
+    tenant_ids = list(chain.from_iterable(one.reported.tenant_ids for one in segments))
     db.executemany(sql.INSERT_SEGMENT_TENANT, tenant_rows(stretch.first_id, tenant_ids))
 
 
 def joined(segments: Sequence[Segment]) -> Row:
     """The row of the one segment that holds the events of these, which follow one another."""
-    tenant_ids: list[int] = []
-    keys: list[str] = []
-    fingerprints: list[str] = []
-    for segment in segments:
-        tenant_ids += segment.names.tenant_ids
-        keys += segment.keys
-        fingerprints += map(segment.fingerprint, range(segment.count))
-    extent = Extent(
-        segments[0].id,
-        len(keys),
-        min(segment.occurred_from for segment in segments),
-        max(segment.occurred_until for segment in segments),
+    every = [(segment, place) for segment in segments for place in range(segment.count)]
+    columns = Columns(
+        tenant_ids=[segment.tenant_id(segment.id + place) for segment, place in every],
+        keys=[segment.key(segment.id + place) for segment, place in every],
+        fingerprints=[segment.fingerprint(place) for segment, place in every],
+        codes=[segment.code(place) for segment, place in every],
+        quantities=[segment.quantity(place) for segment, place in every],
+        properties=[segment.properties(place) for segment, place in every],
+        occurred=[segment.instant(segment.id + place) for segment, place in every],
     )
-    return packed_row(
-        extent, (tenant_ids, keys, fingerprints), _body(segments, extent.occurred_from)
-    )
+    return packed_row(segments[0].id, columns, _body(segments))
 
 
-def _body(segments: Sequence[Segment], since: int) -> Body:
+def _body(segments: Sequence[Segment]) -> Body:
     texts, series = Texts(), _Joined()
     received = segments[0].body.received[0]
-    body = Body([], [], [], [], [], [received], {}, [], [], [], [], [], {})
+    body = Body(
+        texts=[],
+        received=column([received]),
+        voids={},
+        series=[],
+        changes=column([]),
+        change_series=column([]),
+        change_value=column([]),
+        change_member=column([]),
+        differs={},
+    )
     for segment in segments:
-        _append(body, segment, texts, since)
+        _append(body, segment, texts)
         places = [series.place_of(one) for one in segment.body.series]
         body.change_series.extend([places[place] for place in segment.body.change_series])
     body.texts.extend(texts)
@@ -135,19 +134,15 @@ def _body(segments: Sequence[Segment], since: int) -> Body:
     return body
 
 
-def _append(body: Body, segment: Segment, texts: Texts, since: int) -> None:
+def _append(body: Body, segment: Segment, texts: Texts) -> None:
     """Every column but those about series."""
     more = segment.body
     place = [texts[text] for text in more.texts]
-    events, changes = len(body.codes), len(body.change_value)
-    later, received = segment.occurred_from - since, more.received[0] - body.received[0]
-    body.codes.extend([place[code] for code in more.codes])
-    body.quantities.extend([place[quantity] for quantity in more.quantities])
-    body.properties.extend([place[properties] for properties in more.properties])
-    body.occurred.extend([later + occurred for occurred in more.occurred])
+    events, changes = len(body.changes), len(body.change_value)
+    received = more.received[0] - body.received[0]
     body.received.extend([received + one for one in more.received[1:]])
     body.voids.update({events + event: key for event, key in more.voids.items()})
-    body.changes.extend(more.changes)
+    body.changes.extend(iter(more.changes))
     body.change_value.extend([value and place[value - 1] + 1 for value in more.change_value])
     body.change_member.extend([place[member] for member in more.change_member])
     body.differs.update({changes + change: text for change, text in more.differs.items()})

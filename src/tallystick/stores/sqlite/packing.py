@@ -1,12 +1,48 @@
-"""Texts that are mostly random, in as few bytes as their randomness needs."""
+"""Columns of a segment: whole numbers, and texts that are mostly random, in few bytes, and so that
+one of them is read without the others."""
 
-from collections.abc import Sequence
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-UUID_BYTES: Final = 16
-DASHES: Final = (8, 13, 18, 23)
 _HEX: Final = frozenset("0123456789abcdef")
+_CODES: Final = "bhiq"
+"""Whole numbers of 1, 2, 4 and 8 bytes, as `array` names them."""
+
+
+if TYPE_CHECKING:
+    _Integers = array[int]
+else:
+    _Integers = array  # which takes no parameter before Python 3.12
+
+
+class Column(_Integers):
+    """Whole numbers side by side, so that one of them is read without all others."""
+
+
+def column(values: Iterable[int]) -> Column:
+    return Column("q", values)
+
+
+def column_bytes(values: Column) -> bytes:
+    """The numbers in as few bytes each as the largest needs, the lowest byte first."""
+    low, high = min(values, default=0), max(values, default=0)
+    size = max((low + (low < 0)).bit_length(), high.bit_length()) // 8
+    code = _CODES[size.bit_length()]
+    narrow = array(code, values)
+    if sys.byteorder == "big":
+        narrow.byteswap()
+    return code.encode() + narrow.tobytes()
+
+
+def column_of(packed: bytes) -> Column:
+    """What `column_bytes` was given."""
+    found = Column(chr(packed[0]), packed[1:])
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found
 
 
 def common_prefix(keys: Sequence[str]) -> str:
@@ -26,26 +62,31 @@ def hex_bytes(texts: Sequence[str], size: int) -> bytes | None:
     return bytes.fromhex(joined)
 
 
-def uuid_bytes(texts: Sequence[str]) -> bytes | None:
-    """The bytes of UUIDs, where all are written as RFC 9562 does, in lower case."""
-    length = 2 * UUID_BYTES + len(DASHES)
-    if set(map(len, texts)) != {length}:
+def dashes_of(texts: Sequence[str]) -> tuple[int, ...] | None:
+    """Where each text has a dash, if all are pairs of hex digits but for that: as UUIDs are, with
+    or without a beginning that all have."""
+    first = texts[0]
+    length = len(first)
+    dashes = tuple(place for place, one in enumerate(first) if one == "-")
+    if not length or set(map(len, texts)) != {length} or (length - len(dashes)) % 2:
         return None
     joined = "".join(texts)
-    if any(set(joined[place::length]) != {"-"} for place in DASHES):
+    if any(set(joined[place::length]) != {"-"} for place in dashes):
         return None
     digits = joined.replace("-", "")
-    if len(digits) != 2 * UUID_BYTES * len(texts) or not _HEX.issuperset(digits):
-        return None
-    return bytes.fromhex(digits)
+    is_hex = _HEX.issuperset(digits) and len(digits) == (length - len(dashes)) * len(texts)
+    return dashes if is_hex else None
 
 
-def uuid_texts(packed: bytes) -> list[str]:
-    """What `uuid_bytes` was given."""
-    digits = packed.hex()
-    starts = range(0, len(digits), 2 * UUID_BYTES)
-    return [_dashed(digits[start : start + 2 * UUID_BYTES]) for start in starts]
+def dashed_bytes(texts: Sequence[str]) -> bytes:
+    """The bytes that the digits of such texts stand for."""
+    return bytes.fromhex("".join(texts).replace("-", ""))
 
 
-def _dashed(digits: str) -> str:
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+def dashed_text(packed: bytes, dashes: Sequence[int]) -> str:
+    """One of them again."""
+    digits, found, start = packed.hex(), [], 0
+    for nth, place in enumerate(dashes):
+        found.append(digits[start : place - nth])
+        start = place - nth
+    return "-".join((*found, digits[start:]))

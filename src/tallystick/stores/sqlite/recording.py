@@ -28,7 +28,7 @@ from tallystick.stores.sqlite.gathering import Size
 from tallystick.stores.sqlite.key_index import KeyIndex, Known
 from tallystick.stores.sqlite.pages import row_of
 from tallystick.stores.sqlite.rows import contribution_of, differences, text_of
-from tallystick.stores.sqlite.segments import Series
+from tallystick.stores.sqlite.segment_columns import Series
 from tallystick.stores.sqlite.sheets import (
     Accounted,
     accounts_of,

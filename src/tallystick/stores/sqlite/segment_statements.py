@@ -3,7 +3,7 @@
 from typing import Final
 
 INSERT_SEGMENT: Final = """
-    INSERT INTO segment (id, count, occurred_from, occurred_until, checksum, names, fingerprints,
+    INSERT INTO segment (id, count, occurred_from, occurred_until, checksum, reported, fingerprints,
         body)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
@@ -15,7 +15,7 @@ DELETE_SEGMENT_TENANT: Final = """
     DELETE FROM segment_tenant WHERE tenant_id = ? AND segment_id = ?
 """
 SELECT_NEWEST_SIZES: Final = """
-    SELECT id, count, length(names) + length(fingerprints) + length(body) FROM segment
+    SELECT id, count, length(reported) + length(fingerprints) + length(body) FROM segment
     ORDER BY id DESC LIMIT ?
 """
 INSERT_SIGNPOST: Final = """
@@ -25,19 +25,19 @@ INSERT_TAKEN_OUT: Final = "INSERT INTO taken_out (aggregate_id, position) VALUES
 SELECT_TAKEN_OUT: Final = "SELECT position FROM taken_out WHERE aggregate_id = ?"
 
 SELECT_SEGMENT_AT: Final = """
-    SELECT id, count, occurred_from, occurred_until, checksum, names, fingerprints, body
+    SELECT id, count, occurred_from, occurred_until, checksum, reported, fingerprints, body
     FROM segment
     WHERE id <= ? ORDER BY id DESC LIMIT 1
 """
 SELECT_SEGMENTS: Final = """
-    SELECT id, count, occurred_from, occurred_until, checksum, names, fingerprints, body
+    SELECT id, count, occurred_from, occurred_until, checksum, reported, fingerprints, body
     FROM segment
     WHERE id >= (SELECT coalesce(max(id), 0) FROM segment WHERE id <= ?) AND id <= ?
         AND occurred_from < ? AND occurred_until >= ?
     ORDER BY id
 """
 SELECT_SEGMENTS_OF: Final = """
-    SELECT s.id, s.count, s.occurred_from, s.occurred_until, s.checksum, s.names,
+    SELECT s.id, s.count, s.occurred_from, s.occurred_until, s.checksum, s.reported,
         s.fingerprints, s.body
     FROM segment_tenant AS t CROSS JOIN segment AS s ON s.id = t.segment_id
     WHERE t.tenant_id = ?

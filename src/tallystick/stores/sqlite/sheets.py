@@ -17,9 +17,11 @@ from tallystick.ports import Recorded
 from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, is_late
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.key_index import Known
+from tallystick.stores.sqlite.packing import column
 from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.rows import differences, key_row, text_of
-from tallystick.stores.sqlite.segments import Body, Extent, Series, Texts, packed_row
+from tallystick.stores.sqlite.segment_columns import Body, Columns, Series, Texts
+from tallystick.stores.sqlite.segments import packed_row
 from tallystick.stores.sqlite.stored import Stored
 
 Accounted = dict[Cell, tuple[Account, ...]]
@@ -150,33 +152,33 @@ def sheet_row(
     series: dict[Account, Series],
 ) -> Row:
     """What `INSERT INTO segment` takes."""
-    since = min(sheet.occurred)
-    extent = Extent(first_id, len(sheet), since, max(sheet.occurred))
-    body = _body(sheet, since, accounted, series)
-    return packed_row(extent, (tenant_ids, sheet.keys, None), body)
+    each = dict.fromkeys(sheet.contents)
+    quantities = {one: text_of(one.quantity) for one in each}
+    columns = Columns(
+        tenant_ids,
+        sheet.keys,
+        None,
+        [cell.code for cell in sheet.cells],
+        list(map(quantities.__getitem__, sheet.contents)),
+        [one.properties for one in sheet.contents],
+        sheet.occurred,
+    )
+    return packed_row(first_id, columns, _body(sheet, accounted, series))
 
 
-def _body(sheet: Sheet, since: int, accounted: Accounted, series: dict[Account, Series]) -> Body:
+def _body(sheet: Sheet, accounted: Accounted, series: dict[Account, Series]) -> Body:
     texts = Texts()
     place_of = {account: place for place, account in enumerate(series)}
-    each = dict.fromkeys(sheet.contents)
-    quantities = {one: texts[text_of(one.quantity)] for one in each}
-    properties = {one: texts[one.properties] for one in each}
-    codes = {cell: texts[cell.code] for cell in accounted}
     places = {cell: [place_of[one] for one in found] for cell, found in accounted.items()}
     changes = [len(cell.places) for cell in sheet.cells]
     return Body(
-        codes=[codes[cell] for cell in sheet.cells],
-        quantities=[quantities[one] for one in sheet.contents],
-        properties=[properties[one] for one in sheet.contents],
-        occurred=[at - since for at in sheet.occurred],
-        received=[sheet.received_at, *[0] * len(sheet)],
+        received=column([sheet.received_at, *[0] * len(sheet)]),
         voids={},
         series=list(series.values()),
-        changes=changes,
-        change_series=list(chain.from_iterable(map(places.__getitem__, sheet.cells))),
-        change_value=_values(sheet, sum(changes), accounted, texts),
-        change_member=[texts[""]] * sum(changes),
+        changes=column(changes),
+        change_series=column(chain.from_iterable(map(places.__getitem__, sheet.cells))),
+        change_value=column(_values(sheet, sum(changes), accounted, texts)),
+        change_member=column([texts[""]] * sum(changes)),
         differs={},
         texts=list(texts),
     )

@@ -124,7 +124,7 @@ class Stored:
     ) -> Iterator[tuple[int, Event]]:
         start, end = within
         for segment in self.segments(after + 1, UNBOUNDED, tenant_id, within):
-            tenant_ids = segment.names.tenant_ids
+            tenant_ids = segment.reported.tenant_ids
             for event_id in range(max(segment.id, after + 1), segment.last_id + 1):
                 owner = tenant_ids[event_id - segment.id]
                 if tenant_id in (0, owner) and start <= segment.instant(event_id) < end:

@@ -10,7 +10,8 @@ from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite.accounts import Account
 from tallystick.stores.sqlite.gathering import Size
 from tallystick.stores.sqlite.pages import Row
-from tallystick.stores.sqlite.segments import Line, Series, segment_row, series_of, tenant_rows
+from tallystick.stores.sqlite.segment_columns import Series
+from tallystick.stores.sqlite.segments import Line, segment_row, series_of, tenant_rows
 
 PARTS: Final = 3
 """The columns of a segment's row that hold its bytes."""

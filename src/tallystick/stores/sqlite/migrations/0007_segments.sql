@@ -1,6 +1,6 @@
 -- Segments: the events of one call in one row, with what they added to their Aggregates; small ones
 -- that follow one another are gathered into one. Events that are rows of `event` and `change` stay
--- there; ids rise through both. `names` tells a duplicate, `body` is the rest; `checksum` is over
+-- there; ids rise through both. `reported` tells a duplicate, `body` is the rest; `checksum` is over
 -- the whole row.
 
 CREATE TABLE segment (
@@ -9,7 +9,7 @@ CREATE TABLE segment (
     occurred_from INTEGER NOT NULL,
     occurred_until INTEGER NOT NULL,
     checksum INTEGER NOT NULL,
-    names BLOB NOT NULL,
+    reported BLOB NOT NULL,
     fingerprints BLOB NOT NULL,
     body BLOB NOT NULL
 ) STRICT;
