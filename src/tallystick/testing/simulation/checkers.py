@@ -22,7 +22,7 @@ from tallystick.domain.publication import Limits, Publication, State
 from tallystick.domain.slot import Mode, Reads, Route, Slot, SlotKey, reading_group
 from tallystick.domain.window import Window
 from tallystick.ports import Due, Publisher, Store
-from tallystick.stages.reconciling import Line, Reconciling, line_of
+from tallystick.stages.reconciling import COMPARED_FOR, Line, Reconciling, line_of
 from tallystick.stages.recounting import pages
 from tallystick.testing.fakes import ROUTES, FakeProvider
 from tallystick.testing.simulation.model import NOTHING
@@ -277,11 +277,16 @@ class Settled:
             require(expected, f"reconcile finds {discrepancy}")
         subjects = {d.subject for d in found if d.kind is Kind.UNDELIVERED}
         subjects |= {d.subject for d in found if d.kind is Kind.PROVIDER}
-        for slot in self.missed | self.spoilt | {_floored(slot) for slot in self.forgotten}:
+        still_compared = self.spoilt - self._too_old_to_compare()
+        for slot in self.missed | still_compared | {_floored(slot) for slot in self.forgotten}:
             require(str(slot) in subjects, f"reconcile does not list {slot}")
         doubtful = {d.subject for d in found if d.kind is Kind.AMBIGUOUS}
         unlisted = {str(slot) for slot in self.asked} - doubtful
         require(not unlisted, f"reconcile does not list the doubt about {unlisted}")
+
+    def _too_old_to_compare(self) -> set[SlotKey]:
+        until = self.now - COMPARED_FOR
+        return {one.slot.key for one in self._slots() if one.slot.place.period.end <= until}
 
     def _troubled_lines(self) -> set[str]:
         """The slots on bills of which something came too late."""
