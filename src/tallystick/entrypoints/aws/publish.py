@@ -1,20 +1,14 @@
 """Tells the provider what the ledger says, one partition of what is due at a time."""
 
 import logging
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from tallystick.bootstrap import App
-from tallystick.domain.errors import PublisherMisconfigured, PublisherUnavailable
-from tallystick.domain.publication import Outcome
+from tallystick.entrypoints.aws.reporting import counts_of, raise_what_was_in_the_way
 from tallystick.entrypoints.aws.runtime import Answer, Context, Payload, turn, while_time_is_left
-from tallystick.entrypoints.composing import MARK, SENDERS, limits_of, publishing_of
+from tallystick.entrypoints.composing import SENDERS, limits_of, publishing_of
 from tallystick.entrypoints.logs import note
 from tallystick.stages.passing import deliver_all
-from tallystick.stages.publishing import PublishSummary
-
-SENT: Final = (Outcome.ACCEPTED, Outcome.KNOWN)
 
 
 def handler(event: Payload, context: Context) -> Answer:
@@ -36,25 +30,9 @@ def _published(app: App, event: Payload, context: Context) -> Answer:
             partition=None if partition is None else int(partition),
             goes_on=goes_on,
         )
-    answer = {**_counts(done.outcomes), "carried": carried, "stuck": len(done.stuck)}
+    answer = {**counts_of(done.outcomes), "carried": carried, "stuck": len(done.stuck)}
     note(logging.INFO, "published", partition=partition, is_done=not done.is_cut, **answer)
     for slot, why in done.stuck.items():
         note(logging.WARNING, "needs a person", slot=slot, why=why)
-    _raise_what_was_in_the_way(done)
+    raise_what_was_in_the_way(done)
     return {**answer, "is_paused": done.paused, "is_done": not done.is_cut}
-
-
-def _counts(outcomes: Counter[str]) -> dict[str, int]:
-    told = {str(outcome): number for outcome, number in outcomes.items() if outcome != MARK}
-    sent = sum(outcomes[outcome] for outcome in SENT)
-    attempts = sum(outcomes[outcome] for outcome in Outcome)
-    return {**told, "sent": sent, "failed": attempts - sent}
-
-
-def _raise_what_was_in_the_way(done: PublishSummary) -> None:
-    if done.denied:
-        raise PublisherMisconfigured(done.denied)
-    if done.is_stopped:
-        raise PublisherUnavailable("the provider is away: what is due stays due")
-    if done.unread:
-        raise PublisherUnavailable(f"what was sent cannot be read back: {done.unread}")
