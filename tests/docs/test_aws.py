@@ -14,7 +14,7 @@ from tallystick.domain.dead_letter import DeadLetter
 from tallystick.domain.instant import parse_instant
 from tallystick.domain.meter import Aggregation, Meter
 from tallystick.domain.tenant import Tenant
-from tallystick.entrypoints.aws import reconcile, summary
+from tallystick.entrypoints.aws import reconcile, reporting, summary
 from tallystick.ports import Override
 from tallystick.publishers import target_of
 from tallystick.stages.ingesting import Report, ingest, intake_of
@@ -87,7 +87,8 @@ def test_every_alarm_is_told_with_what_to_do_and_no_other():
 
 
 def test_every_number_that_is_written_has_an_alarm_or_is_told():
-    written = set(re.findall(r'"([A-Z]\w+)": ', Path(summary.__file__).read_text("utf-8")))
+    told_of = [Path(module.__file__).read_text("utf-8") for module in (summary, reporting)]
+    written = set(re.findall(r'"([A-Z]\w+)": ', "".join(told_of)))
     written |= set(re.findall(r"count\((\w+)=", Path(reconcile.__file__).read_text("utf-8")))
     watched = {a["MetricName"] for a in ALARMS.values() if a["Namespace"] == "Tallystick"}
 
