@@ -16,11 +16,10 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
-import boto3
-
+from bench.emulator import connected
 from bench.units import Index, Metered, Units
 from tallystick.domain.instant import EARLIEST, HOUR, MINUTE, format_instant, parse_instant
 from tallystick.domain.mapping import Mapping
@@ -65,17 +64,6 @@ class Row:
     name: str
     number: int
     units: Units
-
-
-def connected(endpoint: str) -> Any:  # noqa: ANN401  # the driver has no types
-    return boto3.client("dynamodb", endpoint_url=endpoint, **KEYS)
-
-
-KEYS: Final[dict[str, Any]] = {
-    "region_name": "us-east-1",
-    "aws_access_key_id": "test",
-    "aws_secret_access_key": "test",
-}
 
 
 @dataclass(slots=True)

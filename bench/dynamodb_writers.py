@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from bench.dynamodb_cost import connected
+from bench.emulator import connected
 from tallystick.stores.dynamodb import DynamoStore
 from tallystick.testing.factories import NOON, event, recording
 

@@ -28,6 +28,7 @@ from tallystick.stores.sqlite.sizes import STANDARD, Sizes
 from tallystick.testing import factories
 from tallystick.testing.contract.steps import aggregates, content, next_of
 from tallystick.testing.factories import NOON
+from tests.contract.test_sqlite import TINY
 
 TENANTS = (
     Tenant(id="acme"),
@@ -48,18 +49,7 @@ METERS = (
     Meter(id="corrections", code="corrections", negatives=True),
 )
 
-SMALL = Sizes(
-    segment_max=5,
-    signpost_every=2,
-    accounts_max=4,
-    recent_max=8,
-    fan_in=2,
-    slice_keys=8,
-    filters_max=16,
-    hash_bits=3,
-    small_max=3,
-    gathered_events=4,
-)
+SMALL = replace(TINY, segment_max=5, accounts_max=4, recent_max=8)
 
 # ── What is sent ──────────────────────────────────────────────────────────────────────────────────
 
