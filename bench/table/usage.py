@@ -121,7 +121,7 @@ class Usage:
         """The same events as the server would have the store record them: read, and metered by
         the product. Only the first of a series is read as text."""
         names: dict[Named, int] = {}
-        cell_of, keys, occurred, contents = [], [], [], []
+        cell_of, keys, occurred, amounts, properties = [], [], [], [], []
         for number in numbers:
             series = series_of(number)
             at, model = self.occurred(number), model_of(quantity_of(number), series % REGIONS)
@@ -129,13 +129,16 @@ class Usage:
             cell_of.append(names.setdefault(named, len(names)))
             keys.append(model.keys[0][: -len(ZEROS)] + key_of_number(number).decode())
             occurred.append(at)
-            contents.append(model.contents[0])
+            amounts.append(model.amounts[0])
+            properties.append(model.properties[0])
         part = Part(
             named=list(names),
             cell_of=cell_of,
             keys=keys,
             occurred=occurred,
-            contents=contents,
+            unit=model_of(1, 0).unit,
+            amounts=amounts,
+            properties=properties,
             ordinary=lambda: (),
         )
         found = sheet_of(

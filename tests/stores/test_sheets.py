@@ -61,12 +61,17 @@ PLAIN_DATA = (
     {"quantity": 7.25, "region": "us"},
     {"quantity": "0.000000000001", "plan": {"name": "ü", "seats": [1, 2.50, None]}},
     {"quantity": 999999999999999, "region": "eu"},
+    {"region": "eu", "quantity": 3},
+    {"plan": {"quantity": 1, "seats": 2}, "quantity": "4.5"},
+    {"region": "eu", "quantity": 12, "plan": {"seats": 1, "quantity": 2}},
 )
 ODD_DATA = (
     {"quantity": -1},
     {"quantity": 1e15},
     {"quantity": True},
     {"quantity": None},
+    {"plan": {"seats": 1, "quantity": 5}},
+    {"plan": {"quantity": 5, "seats": 1}},
     {"region": "eu"},
     {"quantity": 1, "note": "\u0000"},
     {"quantity": 1, "note": "x" * 600},
@@ -315,6 +320,35 @@ def test_several_bodies_are_one_sheet_and_each_report_keeps_its_origin(store):
 def test_a_batch_with_one_report_of_another_kind_is_not_read_in_columns(odd_one):
     assert read(written([sent(1), sent(2)]), "a test") is not None
     assert read(written([sent(1), sent(2, **odd_one)]), "a test") is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"quantity":5,"quantity":7}',
+        b'{"quantity":5,"region":"eu","quantity":7}',
+        b'{"region":"eu","quantity":5,"quantity":7}',
+        b'{"quantity":5,"quantity":6,"region":"eu","quantity":7}',
+    ],
+)
+def test_a_quantity_that_is_repeated_is_its_last_in_columns_too(store, data):
+    body = written([sent(1)]).replace(b'{"quantity": 1}', data)
+    found = read(body, "a test")
+
+    assert found is not None
+    assert [kind_of(one) for one in told(store, found)] == ["recorded"]
+    assert total(store) == 7
+
+
+def test_quantities_too_far_apart_for_one_unit_are_counted_one_by_one(store):
+    apart = [sent(1, 999_999_999_999_999), sent(2, "0.000000000001")]
+    one, other = (read(written([each]), "a test") for each in apart)
+
+    assert read(written(apart), "a test") is None
+    assert one is not None
+    assert other is not None
+    assert [kind_of(each) for each in told(store, together([one, other]))] == ["recorded"] * 2
+    assert total(store) == Decimal("999999999999999.000000000001")
 
 
 def test_a_repeated_field_of_a_report_in_columns_is_its_last(store):

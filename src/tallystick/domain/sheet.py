@@ -6,10 +6,12 @@ n of a sheet is the very Recording that the report would have become by itself, 
 asks for it. A store may take the sheet for the sequence that it is, or fold its columns.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import compress
+from math import gcd
 from typing import Final, overload
 
 from tallystick.domain.aggregate import AGGREGATES_MAX, Place, contributions_to
@@ -17,30 +19,21 @@ from tallystick.domain.event import fingerprint_of_report, new_event
 from tallystick.domain.fields import Fields
 from tallystick.domain.instant import HOUR
 from tallystick.domain.meter import OWN_QUANTITY, Aggregation, Meter
-from tallystick.domain.quantity import SMALLEST, in_smallest
+from tallystick.domain.quantity import SMALLEST, from_smallest
 from tallystick.domain.recording import Recording, new_recording
 from tallystick.domain.window import Window
 
-QUANTITY: Final = "quantity"
+UNITS: Final[tuple[int, ...]] = tuple(SMALLEST // 1_000**n for n in range(5))
+"""What the quantities of a sheet are counted in: one, a thousandth, and so on to the smallest."""
+
+AMOUNT_BITS: Final = 63
+"""So large is a quantity of a sheet at most, counted so."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Contents:
-    """What a report says beside who, what and when. `smallest` is its quantity in the smallest
-    ones there are, so that many are added as whole numbers. Compared by identity."""
-
-    quantity: Decimal
-    smallest: int
-    properties: str
-
-
-def contents_of(sent: dict[str, object]) -> Contents | None:
-    """The contents of a CloudEvent's data; None where it is not plain, or something is wrong."""
-    fields = Fields(sent)
-    quantity, properties = fields.quantity(QUANTITY), fields.canonical(leaving_out=QUANTITY)
-    if fields.errors or quantity is None or quantity < 0:
-        return None
-    return Contents(quantity, in_smallest(quantity), properties)
+def unit_of(smallest: Iterable[int]) -> int:
+    """The largest unit that all of these smallest quantities are whole numbers of."""
+    found: int = gcd(*smallest)
+    return next(unit for unit in UNITS if found % unit == 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,13 +68,18 @@ def _adds_up(meter: Meter) -> bool:
 class Sheet(Sequence[Recording]):
     """Columns of one length: an element is what stands at one place in each.
 
-    `sent` gives (origin, body) of a place, which is asked for only where a dead letter keeps it.
+    `cell_of` says which of the cells an event counts in; of a part of a sheet, some cells have no
+    event. A quantity is so many (`amounts`) times `unit` of the smallest quantities. `sent` gives
+    (origin, body) of a place, which is asked for only where a dead letter keeps it.
     """
 
     cells: Sequence[Cell]
+    cell_of: Sequence[int]
     keys: Sequence[str]
     occurred: Sequence[int]
-    contents: Sequence[Contents]
+    unit: int
+    amounts: Sequence[int]
+    properties: Sequence[str]
     received_at: int
     sent: Callable[[int], tuple[str, str]]
 
@@ -99,28 +97,33 @@ class Sheet(Sequence[Recording]):
         return self._recording(places)
 
     def _recording(self, place: int) -> Recording:
-        cell, contents = self.cells[place], self.contents[place]
+        cell = self.cell(place)
         event = new_event(
             cell.tenant,
             self.keys[place],
             cell.code,
-            contents.quantity,
+            self.quantity(place),
             self.occurred[place],
             self.received_at,
-            contents.properties,
+            self.properties[place],
             self.fingerprint(place),
             None,
         )
         return new_recording(event, contributions_to(cell.places, event), *self.sent(place))
 
+    def cell(self, place: int) -> Cell:
+        return self.cells[self.cell_of[place]]
+
+    def quantity(self, place: int) -> Decimal:
+        return from_smallest(self.amounts[place] * self.unit)
+
     def fingerprint(self, place: int) -> str:
         """A plain report sent all that its event holds, so that the event tells it."""
-        contents = self.contents[place]
         return fingerprint_of_report(
-            self.cells[place].code,
-            quantity=contents.quantity,
+            self.cell(place).code,
+            quantity=self.quantity(place),
             occurred_at=self.occurred[place],
-            properties=contents.properties,
+            properties=self.properties[place],
             voids=None,
         )
 
@@ -133,10 +136,13 @@ class Sheet(Sequence[Recording]):
             wanted[place] = 1
         sent = self.sent
         return Sheet(
-            cells=list(compress(self.cells, wanted)),
+            cells=self.cells,
+            cell_of=list(compress(self.cell_of, wanted)),
             keys=list(compress(self.keys, wanted)),
             occurred=list(compress(self.occurred, wanted)),
-            contents=list(compress(self.contents, wanted)),
+            unit=self.unit,
+            amounts=list(compress(self.amounts, wanted)),
+            properties=list(compress(self.properties, wanted)),
             received_at=self.received_at,
             sent=lambda place: sent(places[place]),
         )
@@ -150,16 +156,15 @@ class Sum:
     smallest: int = 0
 
 
-def sums_of(cells: Iterable[Cell], contents: Iterable[Contents]) -> dict[Cell, Sum]:
+def sums_of(sheet: Sheet) -> dict[Cell, Sum]:
     """The events and their own quantities by cell, in the order in which the cells came."""
-    found: dict[Cell, Sum] = {}
-    for cell, one in zip(cells, contents, strict=True):
-        known = found.get(cell)
-        if known is None:
-            known = found[cell] = Sum()
-        known.count += 1
-        known.smallest += one.smallest
-    return found
+    counts, totals = Counter(sheet.cell_of), [0] * len(sheet.cells)
+    for place, amount in zip(sheet.cell_of, sheet.amounts, strict=True):
+        totals[place] += amount
+    return {
+        sheet.cells[place]: Sum(count, totals[place] * sheet.unit)
+        for place, count in counts.items()
+    }
 
 
 def added_at(place: Place, own: Sum) -> Sum:

@@ -5,8 +5,10 @@ the way of every other report. Nothing is refused here, and nothing is decided o
 times, quantities and keys are read by the functions that read them there.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, chain
@@ -16,19 +18,22 @@ import msgspec
 
 from tallystick.domain.errors import InvalidReport
 from tallystick.domain.event import KEY_LENGTH_MAX, numbered
-from tallystick.domain.fields import is_within_calendar
+from tallystick.domain.fields import Fields, is_within_calendar
 from tallystick.domain.instant import HOUR, parse_instant
-from tallystick.domain.sheet import Cell, Contents, Sheet, contents_of
-from tallystick.stages.decoding import REPORT_BYTES_MAX, decode
+from tallystick.domain.quantity import SMALLEST, in_smallest
+from tallystick.domain.sheet import AMOUNT_BITS, Cell, Sheet, unit_of
+from tallystick.stages.decoding import REPORT_BYTES_MAX, UnreadableReport, decode
 from tallystick.stages.metering import Rulebook
 
 if TYPE_CHECKING:
     from tallystick.stages.ingesting import Report
 
-CONTENTS_BYTES_MAX: Final = 512
+DATA_BYTES_MAX: Final = 512
 """Of an event's data, where it is read here: so much is worth remembering."""
 
-CONTENTS_KEPT: Final = 16_384
+PROPERTIES_KEPT: Final = 16_384
+AMOUNT_MAX: Final = 1 << AMOUNT_BITS
+QUANTITY: Final = "quantity"
 
 Named = tuple[str, str, int]
 """Tenant, code, and the number of the hour since 1970."""
@@ -74,7 +79,9 @@ class Part:
     cell_of: Sequence[int]
     keys: Sequence[str]
     occurred: Sequence[int]
-    contents: Sequence[Contents]
+    unit: int
+    amounts: Sequence[int]
+    properties: Sequence[str]
     ordinary: Callable[[], Sequence["Report"]]
 
 
@@ -132,6 +139,7 @@ def _part(sent: list[_CloudEvent], ordinary: Callable[[], Sequence["Report"]]) -
     if not (all(ids) and "".join(ids).isprintable() and len(max(keys, key=len)) <= KEY_LENGTH_MAX):
         raise _NotPlain
     occurred = [times[event.time] for event in sent]
+    unit, amounts, properties = _read(list(map(bytes, [event.data for event in sent])))
     return Part(
         cell_of=[
             cells.setdefault((event.subject, event.type, at // HOUR), len(cells))
@@ -140,7 +148,9 @@ def _part(sent: list[_CloudEvent], ordinary: Callable[[], Sequence["Report"]]) -
         named=list(cells),
         keys=keys,
         occurred=occurred,
-        contents=[_contents(bytes(event.data)) for event in sent],
+        unit=unit,
+        amounts=amounts,
+        properties=properties,
         ordinary=ordinary,
     )
 
@@ -165,14 +175,97 @@ class _Times(dict[str, int]):
         return instant
 
 
-# Services send the same few over and over: a plan, a region and a small number.
-@lru_cache(maxsize=CONTENTS_KEPT)
-def _contents(raw: bytes) -> Contents:
-    sent = decode(raw) if len(raw) <= CONTENTS_BYTES_MAX else None
-    found = contents_of(sent) if isinstance(sent, dict) else None
-    if found is None:
+# ── What an event's data says ─────────────────────────────────────────────────────────────────────
+
+
+def _read(each: list[bytes]) -> tuple[int, list[int], list[str]]:
+    """(unit, amounts, properties) of the data of each event."""
+    for way in (_cut_after_quantity, _cut_before_quantity):
+        with suppress(_Otherwise):
+            return way(each)
+    known = {raw: _contents(raw) for raw in set(each)}
+    smallest = {raw: quantity for raw, (quantity, _) in known.items()}
+    return *_amounts(each, smallest), [known[raw][1] for raw in each]
+
+
+def _cut_after_quantity(each: list[bytes]) -> tuple[int, list[int], list[str]]:
+    """At the first comma: what follows a number is an object's end, or more of its members."""
+    heads, _, rests = zip(*[raw.partition(b",") for raw in each], strict=True)
+    smallest = {head: _smallest(_FIRST.fullmatch(head)) for head in set(heads)}
+    texts = {rest: _properties(b"{" + rest) if rest else "{}" for rest in set(rests)}
+    return *_amounts(heads, smallest), list(map(texts.__getitem__, rests))
+
+
+def _cut_before_quantity(each: list[bytes]) -> tuple[int, list[int], list[str]]:
+    """At the last comma. What is before it is an object but for its end, or else the number stood
+    inside of another."""
+    rests, _, tails = zip(*[raw.rpartition(b",") for raw in each], strict=True)
+    smallest = {tail: _smallest(_LAST.fullmatch(tail)) for tail in set(tails)}
+    texts = {rest: _properties(rest + b"}") for rest in set(rests)}
+    return *_amounts(tails, smallest), list(map(texts.__getitem__, rests))
+
+
+_FIRST: Final = re.compile(rb'\s*\{\s*"quantity"\s*:\s*([-+.0-9eE]+|"[^"\\]*")\s*\}?\s*')
+_LAST: Final = re.compile(rb'\s*"quantity"\s*:\s*([-+.0-9eE]+|"[^"\\]*")\s*\}\s*')
+
+
+class _Otherwise(Exception):
+    """An event's quantity stands elsewhere."""
+
+
+def _smallest(match: re.Match[bytes] | None) -> int:
+    """The quantity in smallest ones, of the piece of an object that names it."""
+    if match is None:
+        raise _Otherwise
+    text = match[1]
+    return int(text) * SMALLEST if _WHOLE.fullmatch(text) else _contents(_ALONE % text)[0]
+
+
+_WHOLE: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
+_ALONE: Final = b'{"quantity":%b}'
+
+
+def _amounts(pieces: Sequence[bytes], smallest: dict[bytes, int]) -> tuple[int, list[int]]:
+    """(unit, amounts) where each piece means so many smallest quantities."""
+    unit = unit_of(smallest.values())
+    amounts = {piece: quantity // unit for piece, quantity in smallest.items()}
+    if max(amounts.values()) >= AMOUNT_MAX:
         raise _NotPlain
-    return found
+    return unit, list(map(amounts.__getitem__, pieces))
+
+
+# Services send the same few over and over: a plan and a region.
+@lru_cache(maxsize=PROPERTIES_KEPT)
+def _properties(raw: bytes) -> str:
+    fields = _fields(raw)
+    if fields is None or QUANTITY in fields.body:
+        raise _Otherwise
+    text = fields.canonical()
+    if fields.errors:
+        raise _NotPlain
+    return text
+
+
+@lru_cache(maxsize=PROPERTIES_KEPT)
+def _contents(raw: bytes) -> tuple[int, str]:
+    """The quantity in smallest ones, and the properties, of any data that is plain."""
+    fields = _fields(raw)
+    if fields is None:
+        raise _NotPlain
+    quantity, text = fields.quantity(QUANTITY), fields.canonical(leaving_out=QUANTITY)
+    if fields.errors or quantity is None or quantity < 0:
+        raise _NotPlain
+    return in_smallest(quantity), text
+
+
+def _fields(raw: bytes) -> Fields | None:
+    if len(raw) > DATA_BYTES_MAX:
+        raise _NotPlain
+    try:
+        found = decode(raw)
+    except UnreadableReport:
+        return None
+    return Fields(found) if isinstance(found, dict) else None
 
 
 # ── Metering ──────────────────────────────────────────────────────────────────────────────────────
@@ -188,17 +281,35 @@ def sheet_of(
 ) -> Sheet | None:
     """The reports as what they add to their Aggregates; None where that has to be found out one by
     one. `latest` is the last instant at which one of them may have occurred."""
-    cells: list[Cell] = []
+    cells: dict[Cell, int] = {}
+    cell_of: list[int] = []
     for part in reports.parts:
         known = [cell for named in part.named if (cell := rules.cell(named)) is not None]
         if max(part.occurred) > latest or len(known) < len(part.named):
             return None
-        cells += map(known.__getitem__, part.cell_of)
+        places = [cells.setdefault(cell, len(cells)) for cell in known]
+        cell_of += map(places.__getitem__, part.cell_of)
+    unit, amounts = _in_one_unit(reports.parts)
+    if max(amounts) >= AMOUNT_MAX:
+        return None
     return Sheet(
-        cells=cells,
+        cells=list(cells),
+        cell_of=cell_of,
         keys=list(chain.from_iterable(part.keys for part in reports.parts)),
         occurred=list(chain.from_iterable(part.occurred for part in reports.parts)),
-        contents=list(chain.from_iterable(part.contents for part in reports.parts)),
+        unit=unit,
+        amounts=amounts,
+        properties=list(chain.from_iterable(part.properties for part in reports.parts)),
         received_at=now,
         sent=sent,
     )
+
+
+def _in_one_unit(parts: Sequence[Part]) -> tuple[int, list[int]]:
+    """The smaller unit divides the larger."""
+    unit = min(part.unit for part in parts)
+    amounts: list[int] = []
+    for part in parts:
+        times = part.unit // unit
+        amounts += part.amounts if times == 1 else [one * times for one in part.amounts]
+    return unit, amounts

@@ -158,8 +158,9 @@ class Recordings:
         return self._told(sheet, known, receipts_of(accounted, self._now))
 
     def _any_voided(self, sheet: Sheet, tenant_ids: dict[str, int]) -> bool:
-        named = zip(sheet.cells, sheet.keys, strict=True)
-        return any(self._is_voided(tenant_ids[cell.tenant], key) for cell, key in named)
+        owners = [tenant_ids[cell.tenant] for cell in sheet.cells]
+        named = zip(sheet.cell_of, sheet.keys, strict=True)
+        return any(self._is_voided(owners[cell], key) for cell, key in named)
 
     def _write_sheet(
         self,
@@ -169,7 +170,8 @@ class Recordings:
         series: dict[Account, Series],
     ) -> None:
         """One segment; nothing of this call waits to be written before it."""
-        owners = [tenant_ids[cell.tenant] for cell in sheet.cells]
+        ids = [tenant_ids[cell.tenant] for cell in sheet.cells]
+        owners = list(map(ids.__getitem__, sheet.cell_of))
         row = sheet_row(self._event_id + 1, sheet, owners, accounted, series)
         every = self._sizes.signpost_every
         self.segments.append(put_segment(self._db, row, owners, series, every))
@@ -181,14 +183,12 @@ class Recordings:
         self, sheet: Sheet, known: dict[int, str], receipts: dict[Cell, Recorded]
     ) -> tuple[Recorded, ...]:
         """A receipt for each event; a conflict leaves its dead letter."""
-        if not known:
-            return tuple([receipts[cell] for cell in sheet.cells])
-        return tuple(
-            [
-                self._told_again(sheet, place, known[place]) if place in known else receipts[cell]
-                for place, cell in enumerate(sheet.cells)
-            ]
-        )
+        # Where nothing of a cell is new, each of its events is told again below.
+        each = [receipts.get(cell, _DUPLICATE) for cell in sheet.cells]
+        told = [each[cell] for cell in sheet.cell_of]
+        for place, stored in known.items():
+            told[place] = self._told_again(sheet, place, stored)
+        return tuple(told)
 
     def _told_again(self, sheet: Sheet, place: int, stored: str) -> Recorded:
         if sheet.fingerprint(place) == stored:
@@ -343,5 +343,6 @@ class Recordings:
 def _named(batch: Sequence[Recording]) -> list[tuple[str, str]]:
     """The tenant and the key of each event."""
     if isinstance(batch, Sheet):
-        return [(cell.tenant, key) for cell, key in zip(batch.cells, batch.keys, strict=True)]
+        tenants = [cell.tenant for cell in batch.cells]
+        return list(zip(map(tenants.__getitem__, batch.cell_of), batch.keys, strict=True))
     return [(one.event.tenant, one.event.key) for one in batch]

@@ -11,7 +11,7 @@ from itertools import chain
 from tallystick.domain.aggregate import Place, Tally, fold_sum
 from tallystick.domain.event import Receipt
 from tallystick.domain.meter import Aggregation
-from tallystick.domain.quantity import ONE
+from tallystick.domain.quantity import ONE, SMALLEST, from_smallest
 from tallystick.domain.sheet import Cell, Sheet, Sum, added_at, sums_of
 from tallystick.ports import Recorded
 from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, is_late
@@ -36,7 +36,7 @@ def repeats(
     found: dict[int, str] = {}
     fingerprints: dict[tuple[int, str], str] = {}
     for place in _doubtful(hashes, known):
-        named = (tenant_ids[sheet.cells[place].tenant], sheet.keys[place])
+        named = (tenant_ids[sheet.cell(place).tenant], sheet.keys[place])
         before = fingerprints.get(named)
         if before is None:
             match = matching(stored, known.get(hashes[place], ()), *named)
@@ -73,8 +73,8 @@ def accounts_of(sheet: Sheet, kept: Kept, accounts: Accounts) -> Accounted | Non
     by another version of its meter, so that each change has to say what differs."""
     found: Accounted = {}
     opened: dict[Row, Account] = {}
-    firsts = dict(zip(reversed(sheet.cells), range(len(sheet) - 1, -1, -1), strict=True))
-    for cell, place in firsts.items():
+    firsts = dict(zip(reversed(sheet.cell_of), range(len(sheet) - 1, -1, -1), strict=True))
+    for cell, place in ((sheet.cells[one], place) for one, place in firsts.items()):
         known = kept.cells.get(cell)
         if known is None:
             known = _opened(sheet, place, opened, accounts)
@@ -102,7 +102,7 @@ def _opened(
 def added_by(sheet: Sheet, accounted: Accounted) -> dict[Account, Sum]:
     """What the sheet adds to each account."""
     found: dict[Account, Sum] = {}
-    for cell, one in sums_of(sheet.cells, sheet.contents).items():
+    for cell, one in sums_of(sheet).items():
         for place, account in zip(cell.places, accounted[cell], strict=True):
             added, before = added_at(place, one), found.get(account)
             if before is not None:
@@ -152,15 +152,15 @@ def sheet_row(
     series: dict[Account, Series],
 ) -> Row:
     """What `INSERT INTO segment` takes."""
-    each = dict.fromkeys(sheet.contents)
-    quantities = {one: text_of(one.quantity) for one in each}
+    codes = [cell.code for cell in sheet.cells]
+    quantities = {one: text_of(from_smallest(one * sheet.unit)) for one in set(sheet.amounts)}
     columns = Columns(
         tenant_ids,
         sheet.keys,
         None,
-        [cell.code for cell in sheet.cells],
-        list(map(quantities.__getitem__, sheet.contents)),
-        [one.properties for one in sheet.contents],
+        list(map(codes.__getitem__, sheet.cell_of)),
+        list(map(quantities.__getitem__, sheet.amounts)),
+        sheet.properties,
         sheet.occurred,
     )
     return packed_row(first_id, columns, _body(sheet, accounted, series))
@@ -169,14 +169,14 @@ def sheet_row(
 def _body(sheet: Sheet, accounted: Accounted, series: dict[Account, Series]) -> Body:
     texts = Texts()
     place_of = {account: place for place, account in enumerate(series)}
-    places = {cell: [place_of[one] for one in found] for cell, found in accounted.items()}
-    changes = [len(cell.places) for cell in sheet.cells]
+    places = [[place_of[one] for one in accounted.get(cell, ())] for cell in sheet.cells]
+    changes = [len(sheet.cells[one].places) for one in sheet.cell_of]
     return Body(
         received=column([sheet.received_at, *[0] * len(sheet)]),
         voids={},
         series=list(series.values()),
         changes=column(changes),
-        change_series=column(chain.from_iterable(map(places.__getitem__, sheet.cells))),
+        change_series=column(chain.from_iterable(map(places.__getitem__, sheet.cell_of))),
         change_value=column(_values(sheet, sum(changes), accounted, texts)),
         change_member=column([texts[""]] * sum(changes)),
         differs={},
@@ -188,11 +188,11 @@ def _values(sheet: Sheet, changes: int, cells: Accounted, texts: Texts) -> list[
     """Nearly always the event's own quantity; a count adds one."""
     if not any(_counts(place) for cell in cells for place in cell.places):
         return [0] * changes
-    one = texts[text_of(ONE)] + 1
+    one, is_one = texts[text_of(ONE)] + 1, SMALLEST // sheet.unit
     return [
-        one if _counts(place) and contents.quantity != ONE else 0
-        for cell, contents in zip(sheet.cells, sheet.contents, strict=True)
-        for place in cell.places
+        one if _counts(place) and amount != is_one else 0
+        for cell, amount in zip(sheet.cell_of, sheet.amounts, strict=True)
+        for place in sheet.cells[cell].places
     ]
 
 
