@@ -1,9 +1,10 @@
 """Instants are integers: microseconds since 1970-01-01T00:00:00Z. Text is RFC 3339."""
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final
 
 MICROSECOND: Final = 1
@@ -13,16 +14,20 @@ HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _RFC3339: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):\d{2}):(\d{2})(?:\.(\d{1,9}))?"
     r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
 
-_FRACTION: Final = re.compile(r"\.\d{1,9}", re.ASCII)
-_TO_MINUTE: Final = len("2026-01-31T10:00:")
-_TO_SECOND: Final = len("2026-01-31T10:00:00")
-_SECONDS: Final = MappingProxyType({f"{second:02d}": second * SECOND for second in range(60)})
+_USUAL: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
+)
+"""How nearly all are written; the library reads these as we do, and much faster."""
+
+_ONE_USUAL: Final = re.compile(_USUAL)
+_ALL_USUAL: Final = re.compile(f"(?:{_USUAL} )*")
 
 EARLIEST: Final = -62_135_596_800 * SECOND
 """0001-01-01T00:00:00Z: before every event."""
@@ -36,26 +41,27 @@ def parse_instant(text: str) -> int:
 
     Raises ValueError for a text without an offset (naive), or one that names no real instant.
     """
-    minute_start = _utc_minute(text[:_TO_MINUTE]) if text[-1:] == "Z" else None
-    second = _SECONDS.get(text[_TO_MINUTE:_TO_SECOND])
-    if minute_start is not None and second is not None:
-        fraction = text[_TO_SECOND:-1]
-        if not fraction:
-            return minute_start + second
-        if _FRACTION.fullmatch(fraction):
-            return minute_start + second + int(fraction[1:7].ljust(6, "0"))
+    if _ONE_USUAL.fullmatch(text):
+        with suppress(ValueError):
+            return _within(to_instant(datetime.fromisoformat(text)))
     return _parsed(text)
 
 
-@lru_cache(maxsize=4096)
-def _utc_minute(opening: str) -> int | None:
-    """The start of the minute that `2026-01-31T10:00:` begins; None where it is none, or the
-    calendar's last."""
-    try:
-        start = _parsed(f"{opening}00Z") if len(opening) == _TO_MINUTE else LATEST
-    except ValueError:
-        return None
-    return start if start + MINUTE <= LATEST else None
+def parse_instants(texts: Sequence[str]) -> list[int]:
+    """What `parse_instant` makes of each, in less time for many."""
+    if _ALL_USUAL.fullmatch("".join([f"{text} " for text in texts])):
+        with suppress(ValueError):
+            found = list(map(to_instant, map(datetime.fromisoformat, texts)))
+            _within(min(found, default=0))
+            _within(max(found, default=0))
+            return found
+    return list(map(parse_instant, texts))
+
+
+def _within(instant: int) -> int:
+    if not EARLIEST <= instant <= LATEST:
+        raise ValueError("no such time: in UTC it lies outside the years 1 to 9999")
+    return instant
 
 
 def _parsed(text: str) -> int:
@@ -69,9 +75,7 @@ def _parsed(text: str) -> int:
         raise ValueError(f"no such time: {error}") from error
     if fraction:
         instant += int(fraction.ljust(6, "0")[:6])
-    if not EARLIEST <= instant <= LATEST:
-        raise ValueError("no such time: in UTC it lies outside the years 1 to 9999")
-    return instant
+    return _within(instant)
 
 
 # Most of the work is in the date and the offset, and events come by the thousand within a minute.
@@ -102,7 +106,7 @@ def to_instant(moment: datetime) -> int:
     """The instant of an aware datetime; ValueError for a naive one."""
     if moment.tzinfo is None:
         raise ValueError("a time without an offset names no instant")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def floor_hour(instant: int) -> int:

@@ -13,6 +13,7 @@ from tallystick.domain.instant import (
     floor_hour,
     format_instant,
     parse_instant,
+    parse_instants,
     to_datetime,
     to_instant,
 )
@@ -34,6 +35,40 @@ def test_a_text_in_any_offset_names_the_instant_that_the_calendar_says(moment, m
     local = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
 
     assert parse_instant(local.isoformat()) == to_instant(local)
+
+
+TEXTS = st.one_of(
+    INSTANTS.map(format_instant),
+    st.sampled_from(
+        (
+            "2026-01-31t10:00:00z",
+            "2026-01-31T10:00:00.123456789Z",
+            "2026-01-31T10:00:60Z",
+            "2026-01-31T24:00:00Z",
+            "2026-02-30T10:00:00Z",
+            "2026-01-31T10:00:00Z 2026-01-31T10:00:00Z",
+            "2026-01-31T10:00:00Z ",
+            "9999-12-31T23:59:59.9Z",
+            "2026-01-31T10:00:0\u0661Z",
+            "",
+        )
+    ),
+)
+
+
+def instants_of(read, texts):
+    """What is read, or that it is refused."""
+    try:
+        return read(texts)
+    except ValueError as error:
+        return str(error)
+
+
+@given(st.lists(TEXTS, max_size=5))
+def test_many_texts_are_read_as_each_is(texts):
+    one_by_one = instants_of(lambda each: list(map(parse_instant, each)), texts)
+
+    assert instants_of(parse_instants, texts) == one_by_one
 
 
 @given(INSTANTS)
