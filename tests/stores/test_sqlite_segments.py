@@ -36,6 +36,7 @@ COLLIDING = Sizes(
     recent_max=16,
     fan_in=2,
     slice_keys=16,
+    filled_pages=1,
     filters_max=64,
     hash_bits=4,
     small_max=3,
@@ -305,7 +306,7 @@ def test_lost_runs_are_made_again_when_the_store_is_opened(tmp_path: Path):
     store.close()
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES[:5], "DELETE FROM key_page"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_page_that_is_damaged_under_a_running_store_gives_no_wrong_receipt(
     tmp_path: Path, damage: str
 ):
@@ -314,10 +315,6 @@ def test_a_page_that_is_damaged_under_a_running_store_gives_no_wrong_receipt(
     db.execute(damage)
     db.close()
 
-    if not damage.startswith("DELETE"):
-        assert_knows_all(store)
-    store.close()
-    store = opened(tmp_path)
     assert_knows_all(store)
     store.close()
 

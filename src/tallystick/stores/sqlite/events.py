@@ -12,7 +12,7 @@ from tallystick.ports import PAGE, Change, Page, Recorded, Recording
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.connection import Readers
 from tallystick.stores.sqlite.finding import find_event
-from tallystick.stores.sqlite.key_index import KeyHash, read_hash
+from tallystick.stores.sqlite.key_hashes import KeyHash, read_hash
 from tallystick.stores.sqlite.pages import UNBOUNDED, Row, page_of, place_of
 from tallystick.stores.sqlite.recorder import Recorder
 from tallystick.stores.sqlite.rows import BEFORE_ALL, aggregate_of

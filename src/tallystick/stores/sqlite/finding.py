@@ -6,7 +6,8 @@ import apsw
 
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite import statements as sql
-from tallystick.stores.sqlite.key_index import KeyHash, Recent, last_event
+from tallystick.stores.sqlite.key_hashes import KeyHash, last_event
+from tallystick.stores.sqlite.key_index import Recent
 from tallystick.stores.sqlite.stored import Stored
 
 
@@ -65,7 +66,7 @@ def _elsewhere(
 
 def _in_runs(db: apsw.Connection, key_hash: int) -> tuple[int, list[int], list[tuple[int, int]]]:
     """(the last event that runs cover, candidates, ranges of events whose run is damaged)."""
-    from tallystick.stores.sqlite.key_runs import TornRun, ids_in_run, runs_of  # noqa: PLC0415
+    from tallystick.stores.sqlite.key_runs import TornRun, ids_in_pages, runs_of  # noqa: PLC0415
 
     covered = 0
     found: list[int] = []
@@ -73,7 +74,8 @@ def _in_runs(db: apsw.Connection, key_hash: int) -> tuple[int, list[int], list[t
     for run in runs_of(db):
         covered = max(covered, run.last_event_id)
         try:
-            found += ids_in_run(db, run, key_hash)
+            for _, ids in ids_in_pages(db, run, (key_hash,)):
+                found += ids
         except TornRun:
             torn.append((run.first_event_id - 1, run.last_event_id))
     return covered, found, torn

@@ -9,18 +9,17 @@ from the events when the file is opened. A key becomes known to other transactio
 own was committed. What follows from a lost, torn or forged page is more work, and no wrong answer.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from struct import unpack
 from typing import TYPE_CHECKING, Final
 
 import apsw
 
 from tallystick.stores.sqlite import segment_statements as sql
-from tallystick.stores.sqlite.pages import row_of
-from tallystick.stores.sqlite.sizes import HASH_BITS, Sizes
-from tallystick.stores.sqlite.stored import Stored
+from tallystick.stores.sqlite.covering import cover, runs_of
+from tallystick.stores.sqlite.key_hashes import KeyHash, hashed_events
+from tallystick.stores.sqlite.sizes import Sizes
 
 if TYPE_CHECKING:
     from tallystick.stores.sqlite.key_runs import Filter, Hashes, Merge, Run
@@ -29,6 +28,9 @@ FIRST_LEVEL: Final = 1
 WORK_A_KEY: Final = 8
 """So many keys are merged for each that is new: more than there are levels, so that merging never
 falls behind."""
+
+MANY: Final = 32
+"""From so many on, columns are quicker than one hash after the other."""
 
 Known = dict[int, list[int]]
 """Candidates by hash."""
@@ -84,54 +86,6 @@ class Recent:
                 yield key_hash, event_id
 
 
-class KeyHash:
-    """The hash of a key, salted by the file, so that nobody can choose keys that collide."""
-
-    def __init__(self, salt: bytes, bits: int = HASH_BITS) -> None:
-        self._begun = blake2b(digest_size=8, salt=salt)  # to begin a hash takes longer than to copy
-        self._shift = 64 - bits
-
-    def __call__(self, tenant: str, key: str) -> int:
-        return self.many([(tenant, key)])[0]
-
-    def many(self, named: Iterable[tuple[str, str]]) -> list[int]:
-        """The hash of each (tenant, key)."""
-        of_tenant: dict[str, blake2b] = {}
-        digests = []
-        for tenant, key in named:
-            begun = of_tenant.get(tenant)
-            if begun is None:
-                begun = of_tenant[tenant] = self._begun.copy()
-                begun.update(f"{len(tenant)}:{tenant}".encode("utf-8", "surrogatepass"))
-            hashing = begun.copy()
-            hashing.update(key.encode("utf-8", "surrogatepass"))
-            digests.append(hashing.digest())
-        numbers = unpack(f"<{len(digests)}Q", b"".join(digests))
-        return [number >> self._shift for number in numbers]
-
-
-def read_hash(db: apsw.Connection, sizes: Sizes) -> KeyHash:
-    return KeyHash(bytes(row_of(db, sql.SELECT_SALT)[0]), sizes.hash_bits)
-
-
-def last_event(db: apsw.Connection) -> int:
-    return int(row_of(db, sql.SELECT_LAST_EVENT)[0])
-
-
-def hashed_events(
-    db: apsw.Connection, key_hash: KeyHash, after: int, upto: int
-) -> Iterator[tuple[int, int]]:
-    """(hash, event id) of the stored events with after < id <= upto, in no order."""
-    stored = Stored(db)
-    for event_id, tenant_id, key in db.execute(sql.SELECT_ROW_NAMES, (after, upto)):
-        yield key_hash(stored.tenant(tenant_id), key), event_id
-    for segment in stored.segments(after + 1, upto):
-        tenant_ids = segment.reported.tenant_ids
-        for event_id in range(max(after + 1, segment.id), min(upto, segment.last_id) + 1):
-            place = event_id - segment.id
-            yield key_hash(stored.tenant(tenant_ids[place]), segment.keys[place]), event_id
-
-
 class KeyIndex:
     """The writer's: it sees every key that its transaction sees. One thread at a time."""
 
@@ -169,7 +123,7 @@ class KeyIndex:
         return self._recents[-1].last
 
     def _read_runs(self, db: apsw.Connection) -> None:
-        self._runs = _runs_of(db)
+        self._runs = runs_of(db)
         covered = self._covered()
         if not (self._recents and self._recents[0].after <= covered <= self._known_last()):
             # Another program went far ahead, or a run is gone that these keys had been left to.
@@ -217,16 +171,16 @@ class KeyIndex:
         return known
 
     def _find_in_runs(self, db: apsw.Connection, asked: set[int], known: Known) -> None:
-        import numpy as np  # noqa: PLC0415  # only a store with runs needs it
-
         from tallystick.stores.sqlite.key_runs import TornRun, ids_in_pages  # noqa: PLC0415
 
-        hashes = np.sort(np.fromiter(asked, np.int64, len(asked)))
+        hashes = sorted(asked)
+        column = _column_of(hashes) if len(hashes) >= MANY else None
         for run in self._runs:
             if self._is_in_memory(run):
                 continue
+            possible = self._possible(run, hashes, column)
             try:
-                for key_hash, ids in ids_in_pages(db, run, self._possible(run, hashes)):
+                for key_hash, ids in ids_in_pages(db, run, possible):
                     known.setdefault(key_hash, []).extend(ids)
             except TornRun:
                 self._make_again(db, run)
@@ -236,17 +190,21 @@ class KeyIndex:
     def _is_in_memory(self, run: "Run") -> bool:
         return run.first_event_id > self._recents[0].after
 
-    def _possible(self, run: "Run", hashes: "Hashes") -> "Hashes":
-        """Those that the run may hold; of what its filter was not filled with, all."""
+    def _possible(self, run: "Run", hashes: list[int], column: "Hashes | None") -> Iterable[int]:
+        """Those of sorted hashes that the run may hold; of what its filter was not filled with
+        yet, all. `column`: the same where there are many, and None where there are few."""
         found = self._filters.get(run.mark)
         if found is None:
             return hashes
-        if found.filled_below == run.held_below:
-            return found.possible(hashes)
-        return hashes[found.holds(hashes) | (hashes >= found.filled_below)]
+        below = bisect_left(hashes, found.filled_below)
+        if column is None:
+            return [*filter(found.may_hold, hashes[:below]), *hashes[below:]]
+        return [*found.possible(column[:below]).tolist(), *hashes[below:]]
 
     def _fill_filters(self, db: apsw.Connection) -> None:
-        """With what is committed only: what was undone and done again may lie on other pages."""
+        """A slice at a time: what is not in a filter yet is looked up on its page. With what is
+        committed only: what was undone and done again may lie on other pages."""
+        left = self._sizes.filled_pages
         for run in self._runs:
             found = self._filters.get(run.mark)
             if self._is_in_memory(run) or (found and found.filled_below == run.held_below):
@@ -258,10 +216,12 @@ class KeyIndex:
                 found = self._filters[run.mark] = Filter(run.keys)
                 self._bound_filters()
             try:
-                fill(db, run, found)
+                left -= fill(db, run, found, left)
             except TornRun:
                 self._make_again(db, run)
                 self._fill_filters(db)
+                return
+            if not left:
                 return
 
     def _bound_filters(self) -> None:
@@ -292,7 +252,7 @@ class KeyIndex:
         covered, last = max(self._covered(), recents[0].after), recents[-1].last
         pairs = [pair for recent in recents for pair in recent.pairs() if pair[1] > covered]
         write_run(db, covered + 1, last, pairs)
-        self._runs = _runs_of(db)
+        self._runs = runs_of(db)
         # What comes after goes into another table: this one is of no use once the run is committed.
         self._recents = (*self._recents, Recent(last, last))
 
@@ -307,7 +267,7 @@ class KeyIndex:
             merge_slice(db, merge, self._sizes.slice_keys)
         except TornRun as torn:
             self._make_again(db, torn.run)
-        self._runs = _runs_of(db)
+        self._runs = runs_of(db)
 
     def _begin_merges(self, db: apsw.Connection) -> None:
         from tallystick.stores.sqlite.key_runs import begin_merge  # noqa: PLC0415
@@ -317,7 +277,7 @@ class KeyIndex:
             sources = [run for run in idle if run.level == level]
             if len(sources) >= self._sizes.fan_in:
                 begin_merge(db, sources)
-                self._runs = _runs_of(db)
+                self._runs = runs_of(db)
 
     def _lowest_merge(self) -> "Merge | None":
         from tallystick.stores.sqlite.key_runs import Merge  # noqa: PLC0415
@@ -342,42 +302,7 @@ class KeyIndex:
         self._read_runs(db)
 
 
-def cover_all(db: apsw.Connection, sizes: Sizes) -> None:
-    """Write runs until all but the recent events are in one; some at a time, each for good. Where
-    there is much to do, an older store was opened, or the runs were lost."""
-    while _cover_some(db, sizes):
-        pass
+def _column_of(hashes: list[int]) -> "Hashes":
+    import numpy as np  # noqa: PLC0415  # only a store with runs needs it
 
-
-def _cover_some(db: apsw.Connection, sizes: Sizes) -> bool:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        covered = max((run.last_event_id for run in _runs_of(db)), default=0)
-        is_much = last_event(db) - covered > 2 * sizes.recent_max
-        if is_much:
-            key_hash = read_hash(db, sizes)
-            cover(db, key_hash, sizes, covered, covered + sizes.recent_max)
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-    return is_much
-
-
-def cover(db: apsw.Connection, key_hash: KeyHash, sizes: Sizes, after: int, upto: int) -> None:
-    """Write runs of the events with after < id <= upto, in the caller's transaction."""
-    from tallystick.stores.sqlite.key_runs import write_run  # noqa: PLC0415
-
-    while after < upto:
-        last = min(after + sizes.recent_max, upto)
-        write_run(db, after + 1, last, list(hashed_events(db, key_hash, after, last)))
-        after = last
-
-
-def _runs_of(db: apsw.Connection) -> "tuple[Run, ...]":
-    """Without the import of what reads them, while there are none."""
-    if db.execute(sql.HAS_RUNS).fetchone() is None:
-        return ()
-    from tallystick.stores.sqlite.key_runs import runs_of  # noqa: PLC0415
-
-    return runs_of(db)
+    return np.array(hashes, np.int64)

@@ -18,7 +18,8 @@ from tallystick.ports import Recorded, Recording
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.accounts import Kept
 from tallystick.stores.sqlite.gathering import NOTHING, gathered, read_stretch
-from tallystick.stores.sqlite.key_index import KeyIndex, Recent, read_hash
+from tallystick.stores.sqlite.key_hashes import read_hash
+from tallystick.stores.sqlite.key_index import KeyIndex, Recent
 from tallystick.stores.sqlite.pages import Row, row_of
 from tallystick.stores.sqlite.recording import Recordings, State
 from tallystick.stores.sqlite.sizes import Sizes

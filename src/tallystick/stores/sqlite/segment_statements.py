@@ -76,18 +76,17 @@ SELECT_ROW_NAMES: Final = """
 """
 HAS_RUNS: Final = "SELECT 1 FROM key_run LIMIT 1"
 SELECT_RUNS: Final = """
-    SELECT id, mark, level, first_event_id, last_event_id, keys, held, held_from, held_below,
-        into_id
+    SELECT id, mark, level, first_event_id, last_event_id, keys, held_from, held_below, into_id
     FROM key_run ORDER BY first_event_id, id
 """
 SELECT_KEYS_OF_RUNS: Final = "SELECT keys FROM key_run"
 INSERT_RUN: Final = """
-    INSERT INTO key_run (level, first_event_id, last_event_id, keys, held, held_from, held_below)
-    VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id
+    INSERT INTO key_run (level, first_event_id, last_event_id, keys, held_from, held_below)
+    VALUES (?, ?, ?, ?, ?, ?) RETURNING id
 """
 LEAD_RUN_INTO: Final = "UPDATE key_run SET into_id = ? WHERE id = ?"
-HOLD_FROM: Final = "UPDATE key_run SET held_from = ?, held = held - ? WHERE id = ?"
-HOLD_BELOW: Final = "UPDATE key_run SET held_below = ?, held = held + ? WHERE id = ?"
+HOLD_FROM: Final = "UPDATE key_run SET held_from = ? WHERE id = ?"
+HOLD_BELOW: Final = "UPDATE key_run SET held_below = ? WHERE id = ?"
 DELETE_RUN: Final = "DELETE FROM key_run WHERE id = ?"
 DELETE_MERGED_RUNS: Final = "DELETE FROM key_run WHERE into_id = ?"
 INSERT_PAGE: Final = "INSERT INTO key_page (run_id, first_hash, body) VALUES (?, ?, ?)"
@@ -97,7 +96,10 @@ SELECT_PAGE: Final = """
 """
 SELECT_PAGES: Final = """
     SELECT id, first_hash, body FROM key_page
-    WHERE run_id = ? AND first_hash >= ? AND first_hash < ? ORDER BY first_hash
+    WHERE run_id = ? AND first_hash >= coalesce((
+            SELECT max(first_hash) FROM key_page WHERE run_id = ? AND first_hash <= ?), 0)
+        AND first_hash < ?
+    ORDER BY first_hash LIMIT ?
 """
 DELETE_PAGE: Final = "DELETE FROM key_page WHERE id = ?"
 DELETE_PAGES_OF: Final = "DELETE FROM key_page WHERE run_id = ?"

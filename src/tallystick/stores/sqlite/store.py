@@ -19,9 +19,9 @@ from tallystick.stores.sqlite.connection import (
     open_writer,
     translated,
 )
+from tallystick.stores.sqlite.covering import cover_all
 from tallystick.stores.sqlite.dead_letters import SqliteDeadLetters
 from tallystick.stores.sqlite.events import SqliteEventLog
-from tallystick.stores.sqlite.key_index import cover_all
 from tallystick.stores.sqlite.keys import SqliteKeys
 from tallystick.stores.sqlite.ledger import SqliteLedger
 from tallystick.stores.sqlite.migrations import Migration, known_migrations, migrate

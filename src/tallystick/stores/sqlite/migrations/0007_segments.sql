@@ -39,8 +39,9 @@ CREATE TABLE taken_out (
 ) WITHOUT ROWID, STRICT;
 
 -- The index over all keys: sorted runs of (hash of the key, event id), each over a range of ids.
--- A run holds `held` hashes, those in [held_from, held_below) of its `keys`; while runs are merged,
--- what is below a border is in the new one (`into_id`) already. `mark` is another for each run that
+-- A run holds the hashes in [held_from, held_below) of its `keys`; while runs are merged, what is
+-- below a border is in the new one (`into_id`) already. A page holds those from `first_hash` to where
+-- its own bytes say that it ends, which is where the next one begins. `mark` is another for each run that
 -- ever was: a run that was rolled back is not taken for one with its id. `salt` keeps anybody from
 -- choosing keys whose hashes collide.
 CREATE TABLE key_salt (
@@ -56,7 +57,6 @@ CREATE TABLE key_run (
     first_event_id INTEGER NOT NULL,
     last_event_id INTEGER NOT NULL,
     keys INTEGER NOT NULL,
-    held INTEGER NOT NULL,
     held_from INTEGER NOT NULL,
     held_below INTEGER NOT NULL,
     into_id INTEGER
