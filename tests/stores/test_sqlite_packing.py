@@ -3,21 +3,35 @@
 import uuid
 from pathlib import Path
 
+import apsw
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple, replace
 
+from tallystick.domain.quantity import parse_quantity
 from tallystick.stores.sqlite import SqliteStore
 from tallystick.stores.sqlite.packing import (
+    Column,
     column,
     column_bytes,
     column_of,
     common_prefix,
     dashed_bytes,
     dashed_text,
-    dashes_of,
     hex_bytes,
 )
+from tallystick.stores.sqlite.rows import text_of
+from tallystick.stores.sqlite.segment_columns import (
+    Columns,
+    in_units,
+    pack_reported,
+    reported_of,
+    unpack_reported,
+)
+from tallystick.stores.sqlite.segment_statements import SELECT_SEGMENTS
+from tallystick.stores.sqlite.segments import Extent, Segment, checksum
 from tallystick.testing.factories import NOON, event, recording
 
 NEAR_UUIDS = st.text("0123456789abcdefABCDEF-", min_size=34, max_size=37)
@@ -30,6 +44,11 @@ def test_whole_numbers_come_out_as_they_went_in(numbers: list[int]):
     assert list(column_of(column_bytes(column(numbers)))) == numbers
 
 
+@given(st.lists(st.integers(-(2**15), 2**15 - 1)), st.sampled_from("hiq"))
+def test_numbers_that_were_narrow_before_come_out_as_they_went_in(numbers: list[int], code: str):
+    assert list(column_of(column_bytes(Column(code, numbers)))) == numbers
+
+
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
 def test_a_column_takes_what_its_largest_number_needs(size: int):
     for extreme in (2 ** (8 * size - 1) - 1, -(2 ** (8 * size - 1))):
@@ -38,10 +57,10 @@ def test_a_column_takes_what_its_largest_number_needs(size: int):
 
 @given(st.lists(KEYS, min_size=1))
 def test_only_what_comes_out_the_same_is_taken_for_digits(texts: list[str]):
-    dashes = dashes_of(texts)
+    found = dashed_bytes(texts)
 
-    if dashes is not None:
-        packed = dashed_bytes(texts)
+    if found is not None:
+        packed, dashes = found
         size = len(packed) // len(texts)
         each = [packed[start : start + size] for start in range(0, len(packed), size)]
         assert [dashed_text(one, dashes) for one in each] == texts
@@ -53,8 +72,9 @@ def test_uuids_and_the_rests_of_uuids_take_a_byte_for_two_digits(texts: list[str
     digits = len(rests[0].replace("-", ""))
 
     if digits and digits % 2 == 0:
-        assert dashes_of(rests) is not None
-        assert len(dashed_bytes(rests)) * 2 == digits * len(texts)
+        found = dashed_bytes(rests)
+        assert found is not None
+        assert len(found[0]) * 2 == digits * len(texts)
 
 
 @given(st.lists(st.text("0123456789abcdefAB", max_size=6), min_size=1))
@@ -90,3 +110,69 @@ def test_keys_of_every_form_are_read_as_they_were_told(tmp_path: Path):
     stored = [found.key for found in store.events.events().elements]
     assert stored == [key for keys in forms for key in keys]
     store.close()
+
+
+AMOUNTS = ("1", "0.5", "-7", "0", "0.000000000001", "999999999999999", "-999999999999999.5")
+
+
+@pytest.mark.parametrize("some", [AMOUNTS[:1], AMOUNTS[:4], AMOUNTS[3:4], AMOUNTS[4:5], AMOUNTS])
+def test_quantities_are_read_as_they_were_told(tmp_path: Path, some: tuple[str, ...]):
+    store = SqliteStore.open(tmp_path / "tally.db", incarnation="here")
+    told = [event(f"k{n}", quantity=one) for n, one in enumerate(some)]
+
+    store.events.record([recording(one) for one in told], NOON)
+
+    assert [one.quantity for one in store.events.events().elements] == [
+        parse_quantity(one) for one in some
+    ]
+    store.close()
+
+
+def test_quantities_of_few_bits_take_a_column_of_few_bytes():
+    packed = pack_reported(reported_of(told(1_000, [n * 10**12 for n in range(1_000)]), 0, None))
+
+    reported = unpack_reported(packed)
+    assert (reported.quantity_unit, reported.quantities.itemsize) == (10**12, 2)
+
+
+def told(count: int, smallest: list[int]) -> Columns:
+    """Events that have nothing but their quantities."""
+    keys = [f"{n:032x}" for n in range(count)]
+    texts = [""] * count
+    return Columns([1] * count, keys, None, texts, *in_units(smallest), texts, [0] * count)
+
+
+def test_a_segment_from_before_quantities_were_whole_numbers_is_read_as_it_was(tmp_path: Path):
+    path = tmp_path / "tally.db"
+    store = SqliteStore.open(path, incarnation="here")
+    store.events.record([recording(event(f"k{n}", quantity=f"{n}.5")) for n in range(3)], NOON)
+    before = store.events.events().elements
+    store.close()
+    write_in_the_old_form(path)
+
+    store = SqliteStore.open(path, incarnation="here")
+    assert store.events.events().elements == before
+    store.close()
+
+
+def write_in_the_old_form(path: Path) -> None:
+    """Quantities are places of texts, the last column is not there, and each event says when it
+    was received."""
+    db = apsw.Connection(str(path))
+    (segment,) = [Segment(*row) for row in db.execute(SELECT_SEGMENTS, (0, 99, 2**62, 0))]
+    reported, body = segment.reported, segment.body
+    texts = [*reported.texts, *(text_of(segment.quantity(n)) for n in range(segment.count))]
+    places = column(range(len(reported.texts), len(texts)))
+    *fields, _ = astuple(replace(reported, texts=texts, quantities=places))
+    received = column([body.received[0], *[0] * segment.count])
+    parts = (
+        msgspec.msgpack.encode(fields, enc_hook=column_bytes),
+        segment.fingerprints,
+        msgspec.msgpack.encode(replace(body, received=received), enc_hook=column_bytes),
+    )
+    extent = Extent(segment.id, segment.count, segment.occurred_from, segment.occurred_until)
+    db.execute(
+        "UPDATE segment SET checksum = ?, reported = ?, fingerprints = ?, body = ?",
+        (checksum(extent, *parts), *parts),
+    )
+    db.close()

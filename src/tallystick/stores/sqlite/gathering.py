@@ -15,10 +15,11 @@ from typing import Final, NamedTuple
 import apsw
 from msgspec.structs import replace
 
+from tallystick.domain.quantity import in_smallest
 from tallystick.stores.sqlite import segment_statements as sql
 from tallystick.stores.sqlite.packing import column
 from tallystick.stores.sqlite.pages import Row
-from tallystick.stores.sqlite.segment_columns import Body, Columns, Series, Texts
+from tallystick.stores.sqlite.segment_columns import Body, Columns, Series, Texts, in_units
 from tallystick.stores.sqlite.segments import Segment, packed_row, tenant_rows
 from tallystick.stores.sqlite.sizes import Sizes
 from tallystick.stores.sqlite.stored import Stored
@@ -99,12 +100,14 @@ def _gather(db: apsw.Connection, stretch: Stretch, last_id: int) -> None:
 def joined(segments: Sequence[Segment]) -> Row:
     """The row of the one segment that holds the events of these, which follow one another."""
     every = [(segment, place) for segment in segments for place in range(segment.count)]
+    unit, amounts = in_units([in_smallest(one.quantity(place)) for one, place in every])
     columns = Columns(
         tenant_ids=[segment.tenant_id(segment.id + place) for segment, place in every],
         keys=[segment.key(segment.id + place) for segment, place in every],
         fingerprints=[segment.fingerprint(place) for segment, place in every],
         codes=[segment.code(place) for segment, place in every],
-        quantities=[segment.quantity(place) for segment, place in every],
+        unit=unit,
+        amounts=amounts,
         properties=[segment.properties(place) for segment, place in every],
         occurred=[segment.instant(segment.id + place) for segment, place in every],
     )
@@ -139,8 +142,8 @@ def _append(body: Body, segment: Segment, texts: Texts) -> None:
     more = segment.body
     place = [texts[text] for text in more.texts]
     events, changes = len(body.changes), len(body.change_value)
-    received = more.received[0] - body.received[0]
-    body.received.extend([received + one for one in more.received[1:]])
+    first = body.received[0]
+    body.received.extend([segment.received_at(place) - first for place in range(segment.count)])
     body.voids.update({events + event: key for event, key in more.voids.items()})
     body.changes.extend(iter(more.changes))
     body.change_value.extend([value and place[value - 1] + 1 for value in more.change_value])

@@ -2,11 +2,14 @@
 
 import zlib
 from collections.abc import Sequence
+from math import gcd
 from typing import Final, NamedTuple
 
 import msgspec
 
 from tallystick.domain.instant import SECOND
+from tallystick.domain.quantity import from_smallest
+from tallystick.domain.sheet import unit_of
 from tallystick.stores.sqlite.packing import (
     Column,
     column,
@@ -14,8 +17,8 @@ from tallystick.stores.sqlite.packing import (
     column_of,
     common_prefix,
     dashed_bytes,
-    dashes_of,
 )
+from tallystick.stores.sqlite.rows import text_of
 
 COMPRESSION: Final = 1
 COMPRESSED_FROM: Final = 1_024
@@ -48,6 +51,9 @@ class Reported(msgspec.Struct, frozen=True, array_like=True):
     unit: int
     occurred: Column
     """So many units (in microseconds) after the segment's first instant."""
+    quantity_unit: int = 0
+    """`quantities` holds so many times this of the smallest quantities, and not places of texts;
+    0 where they need more bits, and in segments from before there was this column."""
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
@@ -70,6 +76,8 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
 
     texts: list[str]
     received: Column
+    """The first event's instant, then each event's distance from it; nothing follows where all
+    were received at once."""
     voids: dict[int, str]
     """By the event's place in the segment."""
     series: list[Series]
@@ -91,7 +99,9 @@ class Columns(NamedTuple):
     fingerprints: list[str] | None
     """None where each event tells its own."""
     codes: Sequence[str]
-    quantities: Sequence[str]
+    unit: int
+    amounts: Sequence[int]
+    """Each quantity is so many times `unit` of the smallest quantities."""
     properties: Sequence[str]
     occurred: Sequence[int]
 
@@ -114,7 +124,9 @@ def reported_of(columns: Columns, since: int, fingerprints: list[str] | None) ->
     texts = Texts()
     prefix, rests, dashes = _keys(columns.keys)
     later = [occurred - since for occurred in columns.occurred]
-    unit = next(unit for unit in UNITS if not any(one % unit for one in later))
+    common = gcd(*later)
+    unit = next(unit for unit in UNITS if common % unit == 0)
+    quantity_unit, quantities = _quantities(columns, texts)
     return Reported(
         tenant_ids=column(columns.tenant_ids),
         prefix=prefix,
@@ -122,12 +134,28 @@ def reported_of(columns: Columns, since: int, fingerprints: list[str] | None) ->
         dashes=dashes,
         fingerprints=fingerprints,
         codes=column(map(texts.__getitem__, columns.codes)),
-        quantities=column(map(texts.__getitem__, columns.quantities)),
+        quantities=quantities,
         properties=column(map(texts.__getitem__, columns.properties)),
         unit=unit,
         occurred=column(later if unit == 1 else [one // unit for one in later]),
         texts=list(texts),
+        quantity_unit=quantity_unit,
     )
+
+
+def _quantities(columns: Columns, texts: Texts) -> tuple[int, Column]:
+    """As whole numbers of a unit; 0 and as texts, where one of them has too many bits."""
+    try:
+        return columns.unit, column(columns.amounts)
+    except OverflowError:
+        each = [text_of(from_smallest(amount * columns.unit)) for amount in columns.amounts]
+        return 0, column(map(texts.__getitem__, each))
+
+
+def in_units(smallest: Sequence[int]) -> tuple[int, list[int]]:
+    """(unit, amounts) of so many smallest quantities."""
+    unit = unit_of(smallest)
+    return unit, [one // unit for one in smallest]
 
 
 def _keys(keys: Sequence[str]) -> tuple[str, list[str] | bytes, list[int]]:
@@ -136,9 +164,10 @@ def _keys(keys: Sequence[str]) -> tuple[str, list[str] | bytes, list[int]]:
     whole = common_prefix(keys)
     for prefix in (whole, whole[:-1]):
         rests = [key[len(prefix) :] for key in keys]
-        dashes = dashes_of(rests)
-        if dashes is not None:
-            return prefix, dashed_bytes(rests), list(dashes)
+        found = dashed_bytes(rests)
+        if found is not None:
+            packed, dashes = found
+            return prefix, packed, list(dashes)
     return whole, [key[len(whole) :] for key in keys], []
 
 

@@ -9,6 +9,7 @@ driver raises for that.
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from itertools import chain, repeat, starmap
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ import apsw
 
 from tallystick.domain.aggregate import Contribution
 from tallystick.domain.event import Event, fingerprint_of_report
+from tallystick.domain.quantity import from_smallest, in_smallest
 from tallystick.stores.sqlite.accounts import Account
 from tallystick.stores.sqlite.packing import column, dashed_text, hex_bytes
 from tallystick.stores.sqlite.pages import Row
@@ -27,6 +29,7 @@ from tallystick.stores.sqlite.segment_columns import (
     Reported,
     Series,
     Texts,
+    in_units,
     pack_body,
     pack_reported,
     reported_of,
@@ -64,11 +67,11 @@ def segment_row(
         [event.key for event in events],
         [event.fingerprint for event in events],
         [event.code for event in events],
-        [text_of(event.quantity) for event in events],
+        *in_units([in_smallest(event.quantity) for event in events]),
         [event.properties for event in events],
         [event.occurred_at for event in events],
     )
-    return packed_row(first_id, columns, _body(events, columns.quantities, lines, series))
+    return packed_row(first_id, columns, _body(events, lines, series))
 
 
 def packed_row(first_id: int, columns: Columns, body: Body) -> Row:
@@ -103,24 +106,23 @@ def series_of(lines: Sequence[Line]) -> dict[Account, Series]:
 
 def _body(
     events: Sequence[Event],
-    quantities: Sequence[str],
     lines: Sequence[Line],
     series: dict[Account, Series],
 ) -> Body:
     texts = Texts()
     place_of = {account: place for place, account in enumerate(series)}
     received = events[0].received_at
-    values = [text_of(line[3].value) for line in lines]
+    later = [event.received_at - received for event in events]
     differs = [differences(line[3], line[1].aggregate) for line in lines]
     return Body(
-        received=column([received, *[event.received_at - received for event in events]]),
+        received=column([received, *later] if any(later) else [received]),
         voids={n: event.voids for n, event in enumerate(events) if event.voids is not None},
         series=list(series.values()),
         changes=column(_counts(len(events), lines)),
         change_series=column(place_of[line[1]] for line in lines),
         change_value=column(
-            0 if value == quantities[line[0]] else texts[value] + 1
-            for line, value in zip(lines, values, strict=True)
+            0 if line[3].value == events[line[0]].quantity else texts[text_of(line[3].value)] + 1
+            for line in lines
         ),
         change_member=column(texts[line[3].member] for line in lines),
         differs={n: text for n, text in enumerate(differs) if text is not None},
@@ -197,7 +199,7 @@ class Segment:
             return self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
         return fingerprint_of_report(
             self.code(place),
-            quantity=quantity_of(self.quantity(place)),
+            quantity=self.quantity(place),
             occurred_at=self.instant(self.id + place),
             properties=self.properties(place),
             voids=None,
@@ -206,8 +208,12 @@ class Segment:
     def code(self, place: int) -> str:
         return self.reported.texts[self.reported.codes[place]]
 
-    def quantity(self, place: int) -> str:
-        return self.reported.texts[self.reported.quantities[place]]
+    def quantity(self, place: int) -> Decimal:
+        reported = self.reported
+        amount = reported.quantities[place]
+        if reported.quantity_unit:
+            return from_smallest(amount * reported.quantity_unit)
+        return quantity_of(reported.texts[amount])
 
     def properties(self, place: int) -> str:
         return self.reported.texts[self.reported.properties[place]]
@@ -240,13 +246,17 @@ class Segment:
             tenant=tenant,
             key=self.key(event_id),
             code=self.code(place),
-            quantity=quantity_of(self.quantity(place)),
+            quantity=self.quantity(place),
             occurred_at=self.instant(event_id),
-            received_at=body.received[0] + body.received[place + 1],
+            received_at=self.received_at(place),
             properties=self.properties(place),
             fingerprint=self.fingerprint(place),
             voids=body.voids.get(place),
         )
+
+    def received_at(self, place: int) -> int:
+        received = self.body.received
+        return received[0] + (received[place + 1] if len(received) > 1 else 0)
 
     def series(self, aggregate_id: int) -> Series | None:
         """The first for this Aggregate."""
@@ -280,7 +290,7 @@ class Segment:
         )
         for n, (event, one, value, member) in enumerate(columns):
             aggregate_id = series[one].aggregate_id
-            text = texts[value - 1] if value else self.quantity(event)
+            text = texts[value - 1] if value else text_of(self.quantity(event))
             found[aggregate_id].append(
                 Added(
                     n,

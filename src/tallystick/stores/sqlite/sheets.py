@@ -11,13 +11,13 @@ from itertools import chain
 from tallystick.domain.aggregate import Place, Tally, fold_sum
 from tallystick.domain.event import Receipt
 from tallystick.domain.meter import Aggregation
-from tallystick.domain.quantity import ONE, SMALLEST, from_smallest
+from tallystick.domain.quantity import ONE, SMALLEST
 from tallystick.domain.sheet import Cell, Sheet, Sum, added_at, sums_of
 from tallystick.ports import Recorded
 from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, is_late
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.key_index import Known
-from tallystick.stores.sqlite.packing import column
+from tallystick.stores.sqlite.packing import Column, column, column_of_one
 from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.rows import differences, key_row, text_of
 from tallystick.stores.sqlite.segment_columns import Body, Columns, Series, Texts
@@ -153,13 +153,13 @@ def sheet_row(
 ) -> Row:
     """What `INSERT INTO segment` takes."""
     codes = [cell.code for cell in sheet.cells]
-    quantities = {one: text_of(from_smallest(one * sheet.unit)) for one in set(sheet.amounts)}
     columns = Columns(
         tenant_ids,
         sheet.keys,
         None,
         list(map(codes.__getitem__, sheet.cell_of)),
-        list(map(quantities.__getitem__, sheet.amounts)),
+        sheet.unit,
+        sheet.amounts,
         sheet.properties,
         sheet.occurred,
     )
@@ -169,31 +169,42 @@ def sheet_row(
 def _body(sheet: Sheet, accounted: Accounted, series: dict[Account, Series]) -> Body:
     texts = Texts()
     place_of = {account: place for place, account in enumerate(series)}
-    places = [[place_of[one] for one in accounted.get(cell, ())] for cell in sheet.cells]
-    changes = [len(sheet.cells[one].places) for one in sheet.cell_of]
+    # A piece of a sheet has all of its cells, and not all of their accounts.
+    places = [[place_of.get(one, 0) for one in accounted.get(cell, ())] for cell in sheet.cells]
+    changes, change_series = _changes(sheet, places)
     return Body(
-        received=column([sheet.received_at, *[0] * len(sheet)]),
+        received=column([sheet.received_at]),
         voids={},
         series=list(series.values()),
-        changes=column(changes),
-        change_series=column(chain.from_iterable(map(places.__getitem__, sheet.cell_of))),
-        change_value=column(_values(sheet, sum(changes), accounted, texts)),
-        change_member=column([texts[""]] * sum(changes)),
+        changes=changes,
+        change_series=change_series,
+        change_value=_values(sheet, len(change_series), texts),
+        change_member=column_of_one(texts[""], len(change_series)),
         differs={},
         texts=list(texts),
     )
 
 
-def _values(sheet: Sheet, changes: int, cells: Accounted, texts: Texts) -> list[int]:
+def _changes(sheet: Sheet, places: list[list[int]]) -> tuple[Column, Column]:
+    """How many changes each event makes, and which series each of them is in."""
+    if all(len(one) == 1 for one in places):
+        single = [one for (one,) in places]
+        changed = column(map(single.__getitem__, sheet.cell_of))
+        return column_of_one(1, len(sheet)), changed
+    changes = [len(places[cell]) for cell in sheet.cell_of]
+    return column(changes), column(chain.from_iterable(map(places.__getitem__, sheet.cell_of)))
+
+
+def _values(sheet: Sheet, changes: int, texts: Texts) -> Column:
     """Nearly always the event's own quantity; a count adds one."""
-    if not any(_counts(place) for cell in cells for place in cell.places):
-        return [0] * changes
+    if not any(_counts(place) for cell in sheet.cells for place in cell.places):
+        return column_of_one(0, changes)
     one, is_one = texts[text_of(ONE)] + 1, SMALLEST // sheet.unit
-    return [
+    return column(
         one if _counts(place) and amount != is_one else 0
         for cell, amount in zip(sheet.cell_of, sheet.amounts, strict=True)
         for place in sheet.cells[cell].places
-    ]
+    )
 
 
 def _counts(place: Place) -> bool:
