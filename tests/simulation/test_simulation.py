@@ -1,6 +1,9 @@
 """Some hundred worlds in which everything goes wrong, and planted bugs that must not survive."""
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -74,6 +77,23 @@ def test_the_same_seed_is_the_same_world():
 
     assert first == second
     assert sum(ran.attempts for ran in first) > 100
+
+
+def test_the_same_seed_is_the_same_world_whatever_order_the_interpreter_gives_to_sets():
+    """A seed is quoted on one machine and run on another. This one reads many days at once."""
+    command = [sys.executable, "-m", program.__name__.removesuffix(".__main__")]
+    told = {
+        subprocess.run(
+            [*command, "--seed", "98", "--verbose"],
+            env={**os.environ, "PYTHONHASHSEED": order},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()[0]
+        for order in "123"
+    }
+
+    assert len(told) == 1
 
 
 def test_every_situation_that_the_simulator_names_is_met_in_the_fixed_seeds():

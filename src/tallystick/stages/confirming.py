@@ -92,7 +92,7 @@ class Confirming:
         """What was accepted of the same days, and would otherwise be read by calls of its own."""
         routes, now = self.publisher.routes, self.clock.now()
         known = {one.slot.key for one in due}
-        for route, destination, counter, day in {_day(one.slot) for one in due}:
+        for route, destination, counter, day in sorted({_day(one.slot) for one in due}):
             span = Window(day * DAY, (day + 1) * DAY)
             for one in self._slots_in(span, route, destination):
                 if one.slot.key in known or one.slot.key.counter != counter or one.current is None:
