@@ -218,14 +218,19 @@ def fold(tally: Tally, added: Contribution, *, seen: int) -> Tally:
     return Tally(tally.count + 1, total, tally.extreme, tally.latest_at, tally.latest_key)
 
 
-def fold_sum(tally: Tally, count: int, smallest: int) -> Tally | None:
-    """The Tally with `count` contributions more to a sum or a count, none below zero, which add up
-    to `smallest` smallest quantities: what `fold` makes of them one by one. None where there may
-    not be room for all of them, and only `fold` can tell for how many there is."""
-    if not has_room(tally.total, smallest):
-        return None
-    total = add(tally.total, from_smallest(smallest))
-    return Tally(tally.count + count, total, tally.extreme, tally.latest_at, tally.latest_key)
+def raised(total: int, smallest: int) -> int | None:
+    """The total of a sum or a count, in smallest quantities, with so many more: what `fold` makes
+    of contributions that are not below zero and add up to them. None where there may not be room
+    for all of them, and only `fold` can tell for how many there is."""
+    return total + smallest if has_room(total, smallest) else None
+
+
+def with_total(tally: Tally, count: int, total: int) -> Tally:
+    """The Tally with `count` contributions more, which raised it to a total in smallest
+    quantities."""
+    return Tally(
+        tally.count + count, from_smallest(total), tally.extreme, tally.latest_at, tally.latest_key
+    )
 
 
 def _with_extreme(tally: Tally, added: Contribution) -> Tally:

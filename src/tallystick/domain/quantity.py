@@ -28,11 +28,15 @@ SMALLEST: Final = 10**PLACES_MAX
 """So many of the smallest quantity are one."""
 
 _ROOMY_SMALLEST: Final = 10 ** (TOTAL_DIGITS_MAX - 1)
-_ROOMY: Final = Decimal(10) ** (TOTAL_DIGITS_MAX - 1 - PLACES_MAX)
 
 _EXACT: Final = Context(
     prec=TOTAL_DIGITS_MAX,
     Emax=TOTAL_DIGITS_MAX - 1,  # 10^38 has one digit that counts, and 39 to write down
+    traps=[Inexact, Overflow, InvalidOperation, DivisionByZero],
+)
+_SCALED: Final = Context(
+    prec=TOTAL_DIGITS_MAX,
+    Emax=TOTAL_DIGITS_MAX + PLACES_MAX,
     traps=[Inexact, Overflow, InvalidOperation, DivisionByZero],
 )
 _ROUNDING: Final = Context(
@@ -147,8 +151,9 @@ def add(left: Decimal, right: Decimal) -> Decimal:
 
 
 def in_smallest(quantity: Decimal) -> int:
-    """How many smallest quantities it is: sums of whole numbers need no rounding, nor a look."""
-    return int(quantity.scaleb(PLACES_MAX, context=_EXACT))
+    """How many smallest quantities a quantity or a total is: sums of whole numbers need no
+    rounding, nor a look."""
+    return int(quantity.scaleb(PLACES_MAX, context=_SCALED))
 
 
 def from_smallest(count: int) -> Decimal:
@@ -157,9 +162,16 @@ def from_smallest(count: int) -> Decimal:
     return plain(Decimal(count).scaleb(-PLACES_MAX, context=_EXACT)) if rest else Decimal(whole)
 
 
-def has_room(total: Decimal, smallest: int) -> bool:
-    """Whether so many smallest quantities, which are not less than none, can certainly be added."""
-    return total.copy_abs() < _ROOMY and smallest < _ROOMY_SMALLEST
+def has_room(total: int, smallest: int) -> bool:
+    """Whether so many smallest quantities, which are not less than none, can certainly be added to
+    a total in the same."""
+    return -_ROOMY_SMALLEST < total < _ROOMY_SMALLEST and smallest < _ROOMY_SMALLEST
+
+
+def format_smallest(count: int) -> str:
+    """The canonical text of so many smallest quantities."""
+    whole, rest = divmod(count, SMALLEST)
+    return format_quantity(from_smallest(count)) if rest else str(whole)
 
 
 def subtract(left: Decimal, right: Decimal) -> Decimal:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import compress
 from math import gcd
-from typing import Final, overload
+from typing import Final, NamedTuple, overload
 
 from tallystick.domain.aggregate import AGGREGATES_MAX, Place, contributions_to
 from tallystick.domain.event import fingerprint_of_report, new_event
@@ -148,12 +148,11 @@ class Sheet(Sequence[Recording]):
         )
 
 
-@dataclass(slots=True)
-class Sum:
+class Sum(NamedTuple):
     """What several events add to one Aggregate: how many, and how much in smallest quantities."""
 
-    count: int = 0
-    smallest: int = 0
+    events: int
+    smallest: int
 
 
 def sums_of(sheet: Sheet) -> dict[Cell, Sum]:
@@ -167,8 +166,11 @@ def sums_of(sheet: Sheet) -> dict[Cell, Sum]:
     }
 
 
+def counts_events(place: Place) -> bool:
+    """Whether an event adds one there, and not its quantity."""
+    return place.meter.aggregation is Aggregation.COUNT
+
+
 def added_at(place: Place, own: Sum) -> Sum:
     """What events with these quantities add to a place's Aggregate."""
-    if place.meter.aggregation is Aggregation.COUNT:
-        return Sum(own.count, own.count * SMALLEST)
-    return own
+    return Sum(own.events, own.events * SMALLEST) if counts_events(place) else own

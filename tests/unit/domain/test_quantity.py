@@ -15,6 +15,9 @@ from tallystick.domain.quantity import (
     add,
     equal_as_read,
     format_quantity,
+    format_smallest,
+    from_smallest,
+    in_smallest,
     negated,
     parse_quantity,
     plain,
@@ -240,3 +243,11 @@ def test_numbers_are_read_for_comparison_at_any_length_and_size():
     assert read_number(10**40) == 10**40
     assert read_number("1e400") == Decimal("1e400")
     assert [read_number(raw) for raw in (True, None, "x", Decimal("NaN"), [])] == [None] * 5
+
+
+@given(TOTALS)
+def test_a_total_is_so_many_of_the_smallest_and_back(total):
+    count = in_smallest(total)
+
+    assert from_smallest(count) == total
+    assert format_smallest(count) == format_quantity(total)

@@ -4,18 +4,30 @@ They are kept from one call to the next as long as nobody else wrote; whether so
 `recorder.py`'s to know.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 import apsw
 
-from tallystick.domain.aggregate import Aggregate, AggregateKey, Contribution, Tally, started
+from tallystick.domain.aggregate import (
+    Aggregate,
+    AggregateKey,
+    Contribution,
+    Place,
+    Tally,
+    started,
+    with_total,
+)
+from tallystick.domain.event import Receipt
 from tallystick.domain.meter import GROUPS_MAX, OTHER, WHOLE
-from tallystick.domain.sheet import Cell
+from tallystick.domain.quantity import format_smallest, in_smallest
+from tallystick.domain.sheet import Cell, counts_events
 from tallystick.domain.window import Window
+from tallystick.ports import Recorded
 from tallystick.stores.sqlite import statements as sql
-from tallystick.stores.sqlite.pages import Row, row_of
+from tallystick.stores.sqlite.pages import UNBOUNDED, Row, row_of
 from tallystick.stores.sqlite.rows import aggregate_of, aggregate_row, key_row, tally_row
 
 
@@ -25,7 +37,8 @@ class Account:
 
     aggregate: Aggregate
     id: int
-    tally: Tally
+    folded: Tally
+    """Without what is `ahead` of it."""
     position: int
     segment_id: int = 0
     """The last segment that changed it."""
@@ -34,6 +47,51 @@ class Account:
     members: dict[str, int] = field(default_factory=dict)
     """The live contributions of each member that was looked at."""
     members_changed: set[str] = field(default_factory=set)
+    ahead: int = 0
+    """So many contributions were added up since."""
+    total: int | None = None
+    """What it all adds up to, once that was asked for."""
+
+    @property
+    def tally(self) -> Tally:
+        if self.ahead:
+            self.folded, self.ahead = with_total(self.folded, self.ahead, self.summed()), 0
+        return self.folded
+
+    def summed(self) -> int:
+        """What it all adds up to, in smallest quantities."""
+        if self.total is None:
+            self.total = in_smallest(self.folded.total)
+        return self.total
+
+    def put(self, tally: Tally) -> None:
+        self.folded, self.ahead, self.total = tally, 0, None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reached:
+    """The accounts of a cell's places, in their order, and what an event of the cell is told."""
+
+    accounts: tuple[Account, ...]
+    is_own: bool
+    """Whether an event adds its own quantity to all of them."""
+    recorded: Recorded
+    late: Recorded
+    late_from: int
+
+    def told(self, now: int) -> Recorded:
+        return self.recorded if now < self.late_from else self.late
+
+
+def reached(places: tuple[Place, ...], accounts: tuple[Account, ...]) -> Reached:
+    keys = tuple([account.aggregate.key for account in accounts])
+    return Reached(
+        accounts,
+        not any(map(counts_events, places)),
+        Recorded(Receipt.RECORDED, keys),
+        Recorded(Receipt.LATE, keys),
+        min([late_from(account.aggregate) for account in accounts]),
+    )
 
 
 class Taken(NamedTuple):
@@ -82,8 +140,7 @@ class Kept:
     accounts: dict[Row, Account] = field(default_factory=dict)
     """By the columns of their keys, which are quicker to look up than the keys."""
     kept_apart: dict[tuple[str, str, Window], int] = field(default_factory=dict)
-    cells: dict[Cell, tuple[Account, ...]] = field(default_factory=dict)
-    """The accounts of a cell's places, in their order."""
+    cells: dict[Cell, Reached] = field(default_factory=dict)
 
     def forget_most(self, limit: int) -> None:
         """Before the next call: what would grow without end, and is quickly read again."""
@@ -108,6 +165,7 @@ class Accounts:
         """The last that an Aggregate was given."""
         self._created: list[Account] = []
         self._changed: dict[Account, None] = {}
+        self._raised: dict[Account, None] = {}
 
     def opened(self, draft: Draft, offered: Contribution) -> Account:
         """The account that the contribution goes to: its own, or that of all others."""
@@ -182,9 +240,18 @@ class Accounts:
         """Let the account be written with the next flush, and all that becomes of it until then."""
         if not account.id:
             self._create(account)
-        account.tally = tally
+        account.put(tally)
         account.is_changed = True
         self._changed[account] = None
+
+    def raise_all(self, raised: Iterable[tuple[Account, int, int]]) -> None:
+        """Let (account, contributions, new total) be written with the next flush."""
+        for account, count, total in raised:
+            if not account.id:
+                self._create(account)
+            account.ahead += count
+            account.total = total
+            self._raised[account] = None
 
     def _create(self, account: Account) -> None:
         aggregate = account.aggregate
@@ -199,27 +266,37 @@ class Accounts:
         """Write what changed."""
         created, self._created = self._created, []
         changed, self._changed = self._changed, {}
-        if not changed:
-            return
+        raised, self._raised = self._raised, {}
         if created:
             self._db.executemany(sql.INSERT_AGGREGATE, map(_insert_row, created))
-        stored = (account for account in changed if account.is_stored)
-        self._db.executemany(sql.UPDATE_AGGREGATE, map(_update_row, stored))
-        if members := list(_member_rows(changed)):
-            self._db.executemany(sql.PUT_MEMBER, members)
-        for account in changed:
-            account.is_changed, account.is_stored = False, True
-            if account.members:
-                account.members, account.members_changed = {}, set()
+        if raised:
+            rows = [_raised_row(account) for account in raised if account.is_stored]
+            self._db.executemany(sql.RAISE_AGGREGATE, rows)
+        if changed:
+            self._flush_changed(changed)
+        for account in created:
+            account.is_stored = True
+        for account in chain(changed, raised):
             if not account.aggregate.due:
                 # By itself, since the index over the marks would be written again each time.
                 self._db.execute(sql.MARK_AGGREGATE_DUE, (account.id,))
                 account.aggregate = replace(account.aggregate, due=True)
 
+    def _flush_changed(self, changed: dict[Account, None]) -> None:
+        stored = (account for account in changed if account.is_stored)
+        self._db.executemany(sql.UPDATE_AGGREGATE, map(_update_row, stored))
+        if members := list(_member_rows(changed)):
+            self._db.executemany(sql.PUT_MEMBER, members)
+        for account in changed:
+            account.is_changed = False
+            if account.members:
+                account.members, account.members_changed = {}, set()
 
-def is_late(aggregate: Aggregate, now: int) -> bool:
-    """Whether what is counted there now comes late: its window has ended, and was sealed."""
-    return aggregate.sealed and aggregate.key.window.end <= now
+
+def late_from(aggregate: Aggregate) -> int:
+    """The instant from which what is counted there comes late: its window has ended, and was
+    sealed."""
+    return aggregate.key.window.end if aggregate.sealed else UNBOUNDED
 
 
 def _kept_apart_in(key: AggregateKey) -> tuple[str, str, Window] | None:
@@ -233,6 +310,12 @@ def _insert_row(account: Account) -> Row:
 
 def _update_row(account: Account) -> Row:
     return (*tally_row(account.tally), account.position, account.segment_id, account.id)
+
+
+def _raised_row(account: Account) -> Row:
+    total = format_smallest(account.summed())
+    count = account.folded.count + account.ahead
+    return (count, total, account.position, account.segment_id, account.id)
 
 
 def _member_rows(changed: dict[Account, None]) -> Iterator[Row]:

@@ -17,11 +17,11 @@ from tallystick.domain.dead_letter import DeadLetter, Reason, dead_letter_id
 from tallystick.domain.event import Event, Receipt
 from tallystick.domain.meter import Aggregation
 from tallystick.domain.quantity import TotalOverflow
-from tallystick.domain.sheet import Cell, Sheet
+from tallystick.domain.sheet import Sheet, sums_of
 from tallystick.ports import Recorded, Recording
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite import statements as sql
-from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Taken, is_late
+from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Taken, late_from
 from tallystick.stores.sqlite.dead_letters import keep_letter
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.gathering import Size
@@ -30,15 +30,14 @@ from tallystick.stores.sqlite.pages import row_of
 from tallystick.stores.sqlite.rows import contribution_of, differences, text_of
 from tallystick.stores.sqlite.segment_columns import Series
 from tallystick.stores.sqlite.sheets import (
-    Accounted,
-    accounts_of,
+    Reaching,
     added_by,
-    folded,
     pieces,
-    receipts_of,
+    reached_by,
     repeats,
     sheet_row,
     sheet_series,
+    totals_with,
 )
 from tallystick.stores.sqlite.sizes import Sizes
 from tallystick.stores.sqlite.stored import Stored
@@ -137,25 +136,28 @@ class Recordings:
         tenants = {cell.tenant for cell in sheet.cells}
         tenant_ids = {one: self._tenant_ids.get(one) or self._tenant_id(one) for one in tenants}
         known = repeats(sheet, tenant_ids, hashes, self._known, self._reading)
-        places = [place for place in range(len(sheet)) if place not in known]
-        fresh = sheet.only(places)
+        fresh = sheet
+        if known:
+            fresh = sheet.only([place for place in range(len(sheet)) if place not in known])
         if self._has_voids and self._any_voided(fresh, tenant_ids):
             return None
-        accounted = accounts_of(fresh, self._kept, self._accounts)
-        if accounted is None:
+        sums = sums_of(fresh)
+        reaching = reached_by(fresh, sums, self._kept, self._accounts)
+        if reaching is None:
             return None
-        added = added_by(fresh, accounted)
-        tallies = folded(added)
-        if tallies is None:
+        added = added_by(sums, reaching)
+        totals = totals_with(added)
+        if totals is None:
             return None
-        for account, tally in tallies.items():
-            self._accounts.change(account, tally)
-        self._kept.cells |= accounted
-        self.hashes += zip([hashes[place] for place in places], count(self._event_id + 1))
+        self._accounts.raise_all(totals)
+        self._kept.cells |= reaching
+        if known:
+            hashes = [one for place, one in enumerate(hashes) if place not in known]
+        self.hashes += zip(hashes, count(self._event_id + 1))
         for piece in pieces(fresh, self._sizes.segment_max):
-            part = added if piece is fresh else added_by(piece, accounted)
-            self._write_sheet(piece, tenant_ids, accounted, sheet_series(part))
-        return self._told(sheet, known, receipts_of(accounted, self._now))
+            part = added if piece is fresh else added_by(sums_of(piece), reaching)
+            self._write_sheet(piece, tenant_ids, reaching, sheet_series(part))
+        return self._told(sheet, known, reaching)
 
     def _any_voided(self, sheet: Sheet, tenant_ids: dict[str, int]) -> bool:
         owners = [tenant_ids[cell.tenant] for cell in sheet.cells]
@@ -166,13 +168,13 @@ class Recordings:
         self,
         sheet: Sheet,
         tenant_ids: dict[str, int],
-        accounted: Accounted,
+        reaching: Reaching,
         series: dict[Account, Series],
     ) -> None:
         """One segment; nothing of this call waits to be written before it."""
         ids = [tenant_ids[cell.tenant] for cell in sheet.cells]
         owners = list(map(ids.__getitem__, sheet.cell_of))
-        row = sheet_row(self._event_id + 1, sheet, owners, accounted, series)
+        row = sheet_row(self._event_id + 1, sheet, owners, reaching, series)
         every = self._sizes.signpost_every
         self.segments.append(put_segment(self._db, row, owners, series, every))
         for account, one in series.items():
@@ -180,11 +182,14 @@ class Recordings:
         self._event_id += len(sheet)
 
     def _told(
-        self, sheet: Sheet, known: dict[int, str], receipts: dict[Cell, Recorded]
+        self, sheet: Sheet, known: dict[int, str], reaching: Reaching
     ) -> tuple[Recorded, ...]:
         """A receipt for each event; a conflict leaves its dead letter."""
         # Where nothing of a cell is new, each of its events is told again below.
-        each = [receipts.get(cell, _DUPLICATE) for cell in sheet.cells]
+        each = [
+            reaching[cell].told(self._now) if cell in reaching else _DUPLICATE
+            for cell in sheet.cells
+        ]
         told = [each[cell] for cell in sheet.cell_of]
         for place, stored in known.items():
             told[place] = self._told_again(sheet, place, stored)
@@ -293,10 +298,10 @@ class Recordings:
         comes_late = False
         for account, tally in draft.tallies.items():
             if account.is_changed:
-                account.tally = tally
+                account.put(tally)
             else:
                 self._accounts.change(account, tally)
-            comes_late |= is_late(account.aggregate, self._now)
+            comes_late |= self._now >= late_from(account.aggregate)
         self._written.events.append(event)
         self._written.tenant_ids.append(tenant_id)
         for account, contribution, taken in draft.lines:

@@ -5,16 +5,13 @@ whole can still go the way of single recordings.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from tallystick.domain.aggregate import Place, Tally, fold_sum
-from tallystick.domain.event import Receipt
-from tallystick.domain.meter import Aggregation
+from tallystick.domain.aggregate import raised
 from tallystick.domain.quantity import ONE, SMALLEST
-from tallystick.domain.sheet import Cell, Sheet, Sum, added_at, sums_of
-from tallystick.ports import Recorded
-from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, is_late
+from tallystick.domain.sheet import Cell, Sheet, Sum, added_at, counts_events
+from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Reached, reached
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.key_index import Known
 from tallystick.stores.sqlite.packing import Column, column, column_of_one
@@ -24,8 +21,7 @@ from tallystick.stores.sqlite.segment_columns import Body, Columns, Series, Text
 from tallystick.stores.sqlite.segments import packed_row
 from tallystick.stores.sqlite.stored import Stored
 
-Accounted = dict[Cell, tuple[Account, ...]]
-"""The accounts of each cell's places, in their order."""
+Reaching = dict[Cell, Reached]
 
 
 def repeats(
@@ -68,16 +64,15 @@ def _doubtful(hashes: list[int], known: Known) -> list[int]:
 # ── Folding ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def accounts_of(sheet: Sheet, kept: Kept, accounts: Accounts) -> Accounted | None:
-    """The accounts that the sheet counts in, new ones among them; None where one of them was begun
-    by another version of its meter, so that each change has to say what differs."""
-    found: Accounted = {}
+def reached_by(
+    sheet: Sheet, sums: Iterable[Cell], kept: Kept, accounts: Accounts
+) -> Reaching | None:
+    """What the cells reach, new accounts among it; None where one of them was begun by another
+    version of its meter, so that each change has to say what differs."""
+    found: Reaching = {}
     opened: dict[Row, Account] = {}
-    firsts = dict(zip(reversed(sheet.cell_of), range(len(sheet) - 1, -1, -1), strict=True))
-    for cell, place in ((sheet.cells[one], place) for one, place in firsts.items()):
-        known = kept.cells.get(cell)
-        if known is None:
-            known = _opened(sheet, place, opened, accounts)
+    for cell in sums:
+        known = kept.cells.get(cell) or _opened(sheet, cell, opened, accounts)
         if known is None:
             return None
         found[cell] = known
@@ -85,10 +80,11 @@ def accounts_of(sheet: Sheet, kept: Kept, accounts: Accounts) -> Accounted | Non
 
 
 def _opened(
-    sheet: Sheet, place: int, opened: dict[Row, Account], accounts: Accounts
-) -> tuple[Account, ...] | None:
+    sheet: Sheet, cell: Cell, opened: dict[Row, Account], accounts: Accounts
+) -> Reached | None:
     found: list[Account] = []
-    for offered in sheet[place].contributions:
+    first = sheet.cell_of.index(sheet.cells.index(cell))
+    for offered in sheet[first].contributions:
         row = key_row(offered.key)
         account = opened.get(row)
         if account is None:
@@ -96,41 +92,32 @@ def _opened(
         if differences(offered, account.aggregate) is not None:
             return None
         found.append(account)
-    return tuple(found)
+    return reached(cell.places, tuple(found))
 
 
-def added_by(sheet: Sheet, accounted: Accounted) -> dict[Account, Sum]:
-    """What the sheet adds to each account."""
+def added_by(sums: dict[Cell, Sum], reaching: Reaching) -> dict[Account, Sum]:
+    """What the events add to each account."""
     found: dict[Account, Sum] = {}
-    for cell, one in sums_of(sheet).items():
-        for place, account in zip(cell.places, accounted[cell], strict=True):
-            added, before = added_at(place, one), found.get(account)
+    for cell, own in sums.items():
+        one = reaching[cell]
+        for place, account in zip(cell.places, one.accounts, strict=True):
+            added, before = own if one.is_own else added_at(place, own), found.get(account)
             if before is not None:
-                added = Sum(before.count + added.count, before.smallest + added.smallest)
+                added = Sum(before.events + added.events, before.smallest + added.smallest)
             found[account] = added
     return found
 
 
-def folded(added_to: dict[Account, Sum]) -> dict[Account, Tally] | None:
-    """Each account's Tally with what is added to it; None where one may overflow on the way."""
-    found: dict[Account, Tally] = {}
-    for account, added in added_to.items():
-        tally = fold_sum(account.tally, added.count, added.smallest)
-        if tally is None:
+def totals_with(added: dict[Account, Sum]) -> list[tuple[Account, int, int]] | None:
+    """(account, contributions, its total with what is added to it); None where one may overflow on
+    the way."""
+    found: list[tuple[Account, int, int]] = []
+    for account, (events, smallest) in added.items():
+        total = raised(account.summed(), smallest)
+        if total is None:
             return None
-        found[account] = tally
+        found.append((account, events, total))
     return found
-
-
-def receipts_of(accounted: Accounted, now: int) -> dict[Cell, Recorded]:
-    """What becomes of an event of each cell."""
-    return {
-        cell: Recorded(
-            Receipt.LATE if any(is_late(one.aggregate, now) for one in found) else Receipt.RECORDED,
-            tuple([one.aggregate.key for one in found]),
-        )
-        for cell, found in accounted.items()
-    }
 
 
 # ── Packing ───────────────────────────────────────────────────────────────────────────────────────
@@ -139,7 +126,7 @@ def receipts_of(accounted: Accounted, now: int) -> dict[Cell, Recorded]:
 def sheet_series(added: dict[Account, Sum]) -> dict[Account, Series]:
     """The positions that are taken in each account: nothing else changes it between."""
     return {
-        account: Series(account.id, account.position + 1, one.count, account.segment_id)
+        account: Series(account.id, account.position + 1, one.events, account.segment_id)
         for account, one in added.items()
     }
 
@@ -148,7 +135,7 @@ def sheet_row(
     first_id: int,
     sheet: Sheet,
     tenant_ids: list[int],
-    accounted: Accounted,
+    reaching: Reaching,
     series: dict[Account, Series],
 ) -> Row:
     """What `INSERT INTO segment` takes."""
@@ -163,14 +150,15 @@ def sheet_row(
         sheet.properties,
         sheet.occurred,
     )
-    return packed_row(first_id, columns, _body(sheet, accounted, series))
+    return packed_row(first_id, columns, _body(sheet, reaching, series))
 
 
-def _body(sheet: Sheet, accounted: Accounted, series: dict[Account, Series]) -> Body:
+def _body(sheet: Sheet, reaching: Reaching, series: dict[Account, Series]) -> Body:
     texts = Texts()
     place_of = {account: place for place, account in enumerate(series)}
     # A piece of a sheet has all of its cells, and not all of their accounts.
-    places = [[place_of.get(one, 0) for one in accounted.get(cell, ())] for cell in sheet.cells]
+    each = [reaching[cell].accounts if cell in reaching else () for cell in sheet.cells]
+    places = [[place_of.get(account, 0) for account in one] for one in each]
     changes, change_series = _changes(sheet, places)
     return Body(
         received=column([sheet.received_at]),
@@ -197,15 +185,11 @@ def _changes(sheet: Sheet, places: list[list[int]]) -> tuple[Column, Column]:
 
 def _values(sheet: Sheet, changes: int, texts: Texts) -> Column:
     """Nearly always the event's own quantity; a count adds one."""
-    if not any(_counts(place) for cell in sheet.cells for place in cell.places):
+    if not any(counts_events(place) for cell in sheet.cells for place in cell.places):
         return column_of_one(0, changes)
     one, is_one = texts[text_of(ONE)] + 1, SMALLEST // sheet.unit
     return column(
-        one if _counts(place) and amount != is_one else 0
+        one if counts_events(place) and amount != is_one else 0
         for cell, amount in zip(sheet.cell_of, sheet.amounts, strict=True)
         for place in sheet.cells[cell].places
     )
-
-
-def _counts(place: Place) -> bool:
-    return place.meter.aggregation is Aggregation.COUNT

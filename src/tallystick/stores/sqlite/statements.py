@@ -67,6 +67,9 @@ UPDATE_AGGREGATE: Final = """
         segment_id = ?
     WHERE id = ?
 """
+RAISE_AGGREGATE: Final = """
+    UPDATE aggregate SET live_count = ?, total = ?, position = ?, segment_id = ? WHERE id = ?
+"""
 MARK_AGGREGATE_DUE: Final = "UPDATE aggregate SET is_due = 1 WHERE id = ?"
 COUNT_KEPT_APART: Final = """
     SELECT count(*) FROM aggregate
