@@ -9,11 +9,14 @@ import pytest
 from starlette.requests import Request
 
 from tallystick.domain.errors import StoreUnavailable
+from tallystick.domain.meter import Meter
+from tallystick.domain.sheet import Sheet
 from tallystick.entrypoints.http.bodies import Memory, read_whole
 from tallystick.entrypoints.http.counting import Counting, Uncountable
 from tallystick.entrypoints.http.problems import Problem
-from tallystick.entrypoints.http.reading import JSON, Sender, read_events
-from tallystick.stages.ingesting import Report
+from tallystick.entrypoints.http.reading import CLOUD_EVENT, JSON, Sender, read_events
+from tallystick.stages.ingesting import Report, kind_of
+from tallystick.testing import factories
 from tests.http.conftest import Api, cloud_event, native
 
 SENDER = Sender(origin="a test")
@@ -79,6 +82,94 @@ def test_batches_in_columns_share_a_call_among_themselves(api: Api, groups: list
     assert groups == [3_600, 2]
     assert [len(answer) for answer in answers] == [900, 900, 900, 900, 2]
     assert api.value() == 5 * 3_600 + 2
+
+
+def lone(id_: str, **more: object) -> Sequence[Report]:
+    return read_events(json.dumps(cloud_event(id_, **more)).encode(), CLOUD_EVENT, SENDER).reports
+
+
+def test_events_that_come_alone_are_counted_in_columns_whoever_comes_between(api: Api, groups):
+    each = [(lone(f"a{n}") if n % 2 else reports(f"b{n}"), False) for n in range(40)]
+
+    answers = at_once(api.service.counting, *each)
+
+    assert groups == [20, 20]
+    assert [len(answer) for answer in answers] == [1] * 40
+    assert api.value() == 20 * 5 + 20
+
+
+def test_an_event_that_must_be_counted_by_itself_takes_the_columns_from_no_neighbour(
+    api: Api, monkeypatch
+):
+    in_columns: list[tuple[bool, int]] = []
+    record = api.store.events.record
+
+    def counted(batch, now):
+        in_columns.append((isinstance(batch, Sheet), len(batch)))
+        return record(batch, now)
+
+    monkeypatch.setattr(api.store.events, "record", counted)
+    odd = Meter(id="odd", code="odd", dimensions=("region",))
+    api.store.catalog.save(odd, factories.override())
+
+    first, by_itself, unknown, last = at_once(
+        api.service.counting,
+        (lone("a"), False),
+        (lone("b", type="odd"), False),
+        (lone("c", subject="nobody"), False),
+        (lone("d"), False),
+    )
+
+    assert in_columns == [(True, 2), (False, 1)]
+    assert [kind_of(one) for one in (*first, *by_itself, *unknown, *last)] == [
+        "recorded",
+        "recorded",
+        "dead_letter",
+        "recorded",
+    ]
+
+
+def test_those_who_come_again_at_once_are_counted_with_those_who_wait(
+    api: Api, groups: list[int], monkeypatch
+):
+    begun, go_on = threading.Event(), threading.Event()
+    record = api.store.events.record
+
+    def slow(batch, now):
+        begun.set()
+        assert go_on.wait(60)
+        return record(batch, now)
+
+    monkeypatch.setattr(api.store.events, "record", slow)
+    monkeypatch.setattr("tallystick.entrypoints.http.counting.GATHER_SECONDS", 600)
+
+    async def asking(name: str, times: int) -> None:
+        for n in range(times):
+            await api.service.counting.count(reports(f"{name}.{n}"))
+
+    async def crowd() -> None:
+        first = [asyncio.create_task(asking(f"a{n}", 2)) for n in range(4)]
+        await asyncio.to_thread(begun.wait, 60)
+        others = [asyncio.create_task(asking(f"b{n}", 1)) for n in range(4)]
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(*first, *others)
+
+    asyncio.run(crowd())
+
+    assert groups == [4, 8]
+
+
+def test_a_store_that_is_away_before_a_group_is_counted_answers_all_of_it(api: Api, monkeypatch):
+    def away(*_):
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(api.store.catalog, "account", away)
+
+    answers = at_once(api.service.counting, (lone("a"), False), (reports("b"), False))
+
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
+    assert api.service.counting.reports_waiting == 0
 
 
 def test_a_strict_request_shares_with_nobody(api: Api, groups: list[int]):

@@ -21,7 +21,13 @@ from tallystick.domain.tenant import Tenant, Terms
 from tallystick.ports import Store
 from tallystick.stages.decoding import decode, decode_objects, encode
 from tallystick.stages.ingesting import Outcome, Report, ingest, intake_of, kind_of
-from tallystick.stages.tabulating import PlainReports, tabulated, together
+from tallystick.stages.tabulating import (
+    PlainReport,
+    PlainReports,
+    tabulated,
+    tabulated_alone,
+    together,
+)
 from tallystick.stores.memory import MemoryStore
 from tallystick.stores.sqlite import SqliteStore
 from tallystick.stores.sqlite.sizes import STANDARD, Sizes
@@ -149,6 +155,19 @@ def read(body: bytes, origin: str) -> PlainReports | None:
     return tabulated(body, cache(lambda: read_one_by_one(body, origin)))
 
 
+def read_alone(body: bytes, origin: str) -> PlainReports | None:
+    """Each in a body of its own, then all in columns."""
+    found = [_alone(json.dumps(sent).encode(), origin) for sent in json.loads(body)]
+    plain = [one for one in found if one is not None]
+    return together(plain) if len(plain) == len(found) else None
+
+
+def _alone(body: bytes, origin: str) -> PlainReport | None:
+    return tabulated_alone(body, lambda: Report(origin=origin, body=decode(body)))
+
+
+WAYS = {"a batch": read, "each alone": read_alone}
+
 # ── Where it is counted ───────────────────────────────────────────────────────────────────────────
 
 
@@ -189,16 +208,17 @@ def listed(store: Store) -> dict[str, Sequence[object]]:
     return {**found, "aggregates due": sorted(found["aggregates due"], key=repr)}
 
 
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 @pytest.mark.parametrize("make", STORES.values(), ids=STORES.keys())
 @settings(max_examples=60)
 @given(batches=st.lists(batch, min_size=1, max_size=6), seals=st.sets(st.integers(0, 5)))
-def test_a_batch_in_columns_is_counted_as_its_reports_are_one_by_one(make, batches, seals):
+def test_a_batch_in_columns_is_counted_as_its_reports_are_one_by_one(make, way, batches, seals):
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         in_columns, by_themselves = make(Path(one)), in_memory(Path(other))
         for number, reports in enumerate(batches):
             body, origin = written(reports), f"test {number}"
             ordinary = read_one_by_one(body, origin)
-            sheet = read(body, origin)
+            sheet = way(body, origin)
             event("in columns" if sheet else "one by one")
             assert told(in_columns, sheet or ordinary) == told(by_themselves, ordinary)
             if number in seals:
@@ -309,17 +329,20 @@ def test_a_known_key_is_told_without_reading_what_the_others_of_its_segment_chan
 
 def test_several_bodies_are_one_sheet_and_each_report_keeps_its_origin(store):
     bodies = [read(written([sent(n), sent(n + 1)]), f"body {n}") for n in (0, 10, 20)]
+    bodies[1:1] = [_alone(json.dumps(sent(n)).encode(), f"body {n}") for n in (5, 6)]
     reports = together([found for found in bodies if found is not None])
 
-    assert [kind_of(one) for one in told(store, reports)] == ["recorded"] * 6
-    assert [report.origin for report in reports] == [f"body {n}" for n in (0, 0, 10, 10, 20, 20)]
-    assert [report.body for report in reports[1:3]] == [sent(1), sent(10)]
+    assert [kind_of(one) for one in told(store, reports)] == ["recorded"] * 8
+    origins = [f"body {n}" for n in (0, 0, 5, 6, 10, 10, 20, 20)]
+    assert [report.origin for report in reports] == origins
+    assert [report.body for report in reports[1:5]] == [sent(n) for n in (1, 5, 6, 10)]
 
 
 @pytest.mark.parametrize("odd_one", [{"data": {"quantity": -1}}, {"traceparent": "00"}, {"id": ""}])
 def test_a_batch_with_one_report_of_another_kind_is_not_read_in_columns(odd_one):
     assert read(written([sent(1), sent(2)]), "a test") is not None
     assert read(written([sent(1), sent(2, **odd_one)]), "a test") is None
+    assert _alone(json.dumps(sent(2, **odd_one)).encode(), "a test") is None
 
 
 @pytest.mark.parametrize(

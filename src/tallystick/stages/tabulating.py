@@ -5,12 +5,10 @@ the way of every other report. Nothing is refused here, and nothing is decided o
 times, quantities and keys are read by the functions that read them there.
 """
 
-import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Final, Literal, overload
 
@@ -18,22 +16,15 @@ import msgspec
 
 from tallystick.domain.errors import InvalidReport
 from tallystick.domain.event import KEY_LENGTH_MAX, numbered
-from tallystick.domain.fields import Fields, is_within_calendar
-from tallystick.domain.instant import HOUR, parse_instant
-from tallystick.domain.quantity import SMALLEST, in_smallest
-from tallystick.domain.sheet import AMOUNT_BITS, Cell, Sheet, unit_of
-from tallystick.stages.decoding import REPORT_BYTES_MAX, UnreadableReport, decode
+from tallystick.domain.fields import is_within_calendar
+from tallystick.domain.instant import HOUR, parse_instant, parse_instants
+from tallystick.domain.sheet import Cell, Sheet, unit_of
+from tallystick.stages.cutting import AMOUNT_MAX, NotPlain, read_alone, read_contents
+from tallystick.stages.decoding import REPORT_BYTES_MAX
 from tallystick.stages.metering import Rulebook
 
 if TYPE_CHECKING:
     from tallystick.stages.ingesting import Report
-
-DATA_BYTES_MAX: Final = 512
-"""Of an event's data, where it is read here: so much is worth remembering."""
-
-PROPERTIES_KEPT: Final = 16_384
-AMOUNT_MAX: Final = 1 << AMOUNT_BITS
-QUANTITY: Final = "quantity"
 
 Named = tuple[str, str, int]
 """Tenant, code, and the number of the hour since 1970."""
@@ -54,14 +45,11 @@ class _CloudEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _DECODER: Final = msgspec.json.Decoder(list[_CloudEvent])
-
-
-class _NotPlain(Exception):
-    """One of the reports has to be read by itself, and so all are."""
+_LONE_DECODER: Final = msgspec.json.Decoder(_CloudEvent)
 
 
 _UNREADABLE: Final = (
-    _NotPlain,
+    NotPlain,
     InvalidReport,
     ValueError,  # of a time, of UTF-8
     OverflowError,
@@ -110,12 +98,64 @@ class PlainReports(Sequence["Report"]):
         return self.parts[part].ordinary()[place - starts[part]]
 
     @property
+    def names(self) -> Iterator[Named]:
+        """Of the cells, one or several times."""
+        return chain.from_iterable(part.named for part in self.parts)
+
+    @property
     def tenants(self) -> set[str]:
-        return {tenant for part in self.parts for tenant, _, _ in part.named}
+        return {tenant for tenant, _, _ in self.names}
 
 
-def together(groups: Sequence[PlainReports]) -> PlainReports:
-    return PlainReports(tuple(part for group in groups for part in group.parts))
+Row = tuple[Named, str, int, int, str]
+"""One report's place in each column: the name of its cell, its key, when it occurred, its quantity
+in smallest ones, its properties."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainReport(Sequence["Report"]):
+    """One report that came alone. It is put into columns with the others that wait when it does."""
+
+    row: Row
+    ordinary: Callable[[], "Report"]
+
+    def __len__(self) -> int:
+        return 1
+
+    @overload
+    def __getitem__(self, index: int) -> "Report": ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence["Report"]: ...
+    def __getitem__(self, index: int | slice) -> "Report | Sequence[Report]":
+        return (self.ordinary(),)[index]
+
+    @property
+    def names(self) -> Iterator[Named]:
+        return iter(self.row[:1])
+
+    @property
+    def tenant(self) -> str:
+        return self.row[0][0]
+
+
+Plain = PlainReports | PlainReport
+
+
+def together(groups: Sequence[Plain]) -> PlainReports:
+    """The same reports in the same order, those that came alone in columns too."""
+    parts: list[Part] = []
+    alone: list[PlainReport] = []
+    for group in groups:
+        if isinstance(group, PlainReport):
+            alone.append(group)
+            continue
+        if alone:
+            parts.append(_part_of(alone))
+            alone = []
+        parts += group.parts
+    if alone:
+        parts.append(_part_of(alone))
+    return PlainReports(tuple(parts))
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
@@ -131,22 +171,56 @@ def tabulated(body: bytes, ordinary: Callable[[], Sequence["Report"]]) -> PlainR
         return None
 
 
-def _part(sent: list[_CloudEvent], ordinary: Callable[[], Sequence["Report"]]) -> Part:
-    openings, times = _Openings(), _Times()
+def tabulated_alone(body: bytes, ordinary: Callable[[], "Report"]) -> PlainReport | None:
+    """The report of a JSON object; None where it may not be plain."""
+    if len(body) > REPORT_BYTES_MAX:
+        return None
+    try:
+        return PlainReport(_row(_LONE_DECODER.decode(body)), ordinary)
+    except _UNREADABLE:
+        return None
+
+
+def _row(event: _CloudEvent) -> Row:
+    source, own_id = event.source, event.id
+    if not source or not own_id or not (source.isprintable() and own_id.isprintable()):
+        raise NotPlain
+    key, at = numbered(source) + numbered(own_id), parse_instant(event.time)
+    if len(key) > KEY_LENGTH_MAX or not is_within_calendar(at):
+        raise NotPlain
+    smallest, properties = read_alone(bytes(event.data))
+    return (event.subject, event.type, at // HOUR), key, at, smallest, properties
+
+
+def _part_of(alone: Sequence[PlainReport]) -> Part:
+    """The columns of several that came alone, made for all of them at once."""
+    names, keys, occurred, smallest, properties = zip(*[one.row for one in alone], strict=True)
     cells: dict[Named, int] = {}
-    ids = [event.id for event in sent]
-    keys = [openings[event.source] + numbered(event.id) for event in sent]
-    if not (all(ids) and "".join(ids).isprintable() and len(max(keys, key=len)) <= KEY_LENGTH_MAX):
-        raise _NotPlain
-    occurred = [times[event.time] for event in sent]
-    unit, amounts, properties = _read(list(map(bytes, [event.data for event in sent])))
+    unit = unit_of(smallest)
     return Part(
-        cell_of=[
-            cells.setdefault((event.subject, event.type, at // HOUR), len(cells))
-            for event, at in zip(sent, occurred, strict=True)
-        ],
+        cell_of=[cells.setdefault(named, len(cells)) for named in names],
         named=list(cells),
         keys=keys,
+        occurred=occurred,
+        unit=unit,
+        amounts=[one // unit for one in smallest],
+        properties=properties,
+        ordinary=cache(lambda: [one.ordinary() for one in alone]),
+    )
+
+
+def _part(sent: list[_CloudEvent], ordinary: Callable[[], Sequence["Report"]]) -> Part:
+    occurred = parse_instants([event.time for event in sent])
+    if not (is_within_calendar(min(occurred)) and is_within_calendar(max(occurred))):
+        raise NotPlain
+    hours = [at // HOUR for at in occurred]
+    named = [(event.subject, event.type, hour) for event, hour in zip(sent, hours, strict=True)]
+    cells = {one: place for place, one in enumerate(dict.fromkeys(named))}
+    unit, amounts, properties = read_contents([bytes(event.data) for event in sent])
+    return Part(
+        named=list(cells),
+        cell_of=list(map(cells.__getitem__, named)),
+        keys=_keys([event.source for event in sent], [event.id for event in sent]),
         occurred=occurred,
         unit=unit,
         amounts=amounts,
@@ -155,117 +229,18 @@ def _part(sent: list[_CloudEvent], ordinary: Callable[[], Sequence["Report"]]) -
     )
 
 
-class _Openings(dict[str, str]):
-    """What all keys of a source begin with."""
-
-    def __missing__(self, source: str) -> str:
-        if not source or not source.isprintable():
-            raise _NotPlain
-        opening = self[source] = numbered(source)
-        return opening
-
-
-class _Times(dict[str, int]):
-    """Instants by their texts."""
-
-    def __missing__(self, text: str) -> int:
-        instant = self[text] = parse_instant(text)
-        if not is_within_calendar(instant):
-            raise _NotPlain
-        return instant
-
-
-# ── What an event's data says ─────────────────────────────────────────────────────────────────────
-
-
-def _read(each: list[bytes]) -> tuple[int, list[int], list[str]]:
-    """(unit, amounts, properties) of the data of each event."""
-    for way in (_cut_after_quantity, _cut_before_quantity):
-        with suppress(_Otherwise):
-            return way(each)
-    known = {raw: _contents(raw) for raw in set(each)}
-    smallest = {raw: quantity for raw, (quantity, _) in known.items()}
-    return *_amounts(each, smallest), [known[raw][1] for raw in each]
-
-
-def _cut_after_quantity(each: list[bytes]) -> tuple[int, list[int], list[str]]:
-    """At the first comma: what follows a number is an object's end, or more of its members."""
-    heads, _, rests = zip(*[raw.partition(b",") for raw in each], strict=True)
-    smallest = {head: _smallest(_FIRST.fullmatch(head)) for head in set(heads)}
-    texts = {rest: _properties(b"{" + rest) if rest else "{}" for rest in set(rests)}
-    return *_amounts(heads, smallest), list(map(texts.__getitem__, rests))
-
-
-def _cut_before_quantity(each: list[bytes]) -> tuple[int, list[int], list[str]]:
-    """At the last comma. What is before it is an object but for its end, or else the number stood
-    inside of another."""
-    rests, _, tails = zip(*[raw.rpartition(b",") for raw in each], strict=True)
-    smallest = {tail: _smallest(_LAST.fullmatch(tail)) for tail in set(tails)}
-    texts = {rest: _properties(rest + b"}") for rest in set(rests)}
-    return *_amounts(tails, smallest), list(map(texts.__getitem__, rests))
-
-
-_FIRST: Final = re.compile(rb'\s*\{\s*"quantity"\s*:\s*([-+.0-9eE]+|"[^"\\]*")\s*\}?\s*')
-_LAST: Final = re.compile(rb'\s*"quantity"\s*:\s*([-+.0-9eE]+|"[^"\\]*")\s*\}\s*')
-
-
-class _Otherwise(Exception):
-    """An event's quantity stands elsewhere."""
-
-
-def _smallest(match: re.Match[bytes] | None) -> int:
-    """The quantity in smallest ones, of the piece of an object that names it."""
-    if match is None:
-        raise _Otherwise
-    text = match[1]
-    return int(text) * SMALLEST if _WHOLE.fullmatch(text) else _contents(_ALONE % text)[0]
-
-
-_WHOLE: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
-_ALONE: Final = b'{"quantity":%b}'
-
-
-def _amounts(pieces: Sequence[bytes], smallest: dict[bytes, int]) -> tuple[int, list[int]]:
-    """(unit, amounts) where each piece means so many smallest quantities."""
-    unit = unit_of(smallest.values())
-    amounts = {piece: quantity // unit for piece, quantity in smallest.items()}
-    if max(amounts.values()) >= AMOUNT_MAX:
-        raise _NotPlain
-    return unit, list(map(amounts.__getitem__, pieces))
-
-
-# Services send the same few over and over: a plan and a region.
-@lru_cache(maxsize=PROPERTIES_KEPT)
-def _properties(raw: bytes) -> str:
-    fields = _fields(raw)
-    if fields is None or QUANTITY in fields.body:
-        raise _Otherwise
-    text = fields.canonical()
-    if fields.errors:
-        raise _NotPlain
-    return text
-
-
-@lru_cache(maxsize=PROPERTIES_KEPT)
-def _contents(raw: bytes) -> tuple[int, str]:
-    """The quantity in smallest ones, and the properties, of any data that is plain."""
-    fields = _fields(raw)
-    if fields is None:
-        raise _NotPlain
-    quantity, text = fields.quantity(QUANTITY), fields.canonical(leaving_out=QUANTITY)
-    if fields.errors or quantity is None or quantity < 0:
-        raise _NotPlain
-    return in_smallest(quantity), text
-
-
-def _fields(raw: bytes) -> Fields | None:
-    if len(raw) > DATA_BYTES_MAX:
-        raise _NotPlain
-    try:
-        found = decode(raw)
-    except UnreadableReport:
-        return None
-    return Fields(found) if isinstance(found, dict) else None
+def _keys(sources: list[str], ids: list[str]) -> list[str]:
+    openings = {source: numbered(source) for source in set(sources)}
+    if not (all(openings) and all(ids) and "".join((*openings, *ids)).isprintable()):
+        raise NotPlain
+    if len(openings) == 1:
+        opening = openings[sources[0]]
+        keys = [f"{opening}{len(one)}:{one}" for one in ids]
+    else:
+        keys = [openings[source] + numbered(one) for source, one in zip(sources, ids, strict=True)]
+    if max(map(len, keys)) > KEY_LENGTH_MAX:
+        raise NotPlain
+    return keys
 
 
 # ── Metering ──────────────────────────────────────────────────────────────────────────────────────

@@ -20,16 +20,28 @@ from tallystick.entrypoints.http.pulse import Pulse
 from tallystick.ports import Clock
 from tallystick.stages.ingesting import Intake, Outcome, Report, ingest
 from tallystick.stages.rehearsing import Fault, faults_of
-from tallystick.stages.tabulating import PlainReports, together
+from tallystick.stages.tabulating import Plain, together
 
 GROUP_MAX: Final = 1_000
-"""About so many reports share a call of the store."""
+"""About so many reports share a group."""
 
 COLUMNS_MAX: Final = 4_000
 """About so many of those that came in columns do: they take less time than the others."""
 
+IN_COLUMNS: Final = 1
+BY_ITSELF: Final = COLUMNS_MAX // GROUP_MAX
+"""What a report takes of a group's room, which is COLUMNS_MAX."""
+
 WAITING_MAX: Final = 50_000
 """So many reports wait at most."""
+
+ENOUGH: Final = 256
+"""Where so many reports wait, a group is begun without a look for more of them."""
+
+QUIET_TURNS: Final = 5
+"""Of the loop: who did not come within these is not awaited."""
+
+GATHER_SECONDS: Final = 0.005
 
 Outcomes = tuple[Outcome, ...]
 
@@ -48,12 +60,10 @@ class _Waiting:
     answer: "asyncio.Future[Outcomes]"
 
     @property
-    def is_plain(self) -> bool:
-        return isinstance(self.reports, PlainReports)
-
-    def is_like(self, other: "_Waiting") -> bool:
-        """Whether both can be counted in one call."""
-        return self.is_strict is other.is_strict and self.is_plain is other.is_plain
+    def room(self) -> int:
+        """How much of a group it takes."""
+        each = IN_COLUMNS if isinstance(self.reports, Plain) else BY_ITSELF
+        return len(self.reports) * each
 
     def settle(self, found: Outcomes | Exception) -> None:
         if self.answer.done():
@@ -66,7 +76,7 @@ class _Waiting:
 
 def _together(each: Sequence[Sequence[Report]]) -> Sequence[Report]:
     """The reports of a group; in columns, where all are."""
-    plain = [reports for reports in each if isinstance(reports, PlainReports)]
+    plain = [reports for reports in each if isinstance(reports, Plain)]
     return together(plain) if len(plain) == len(each) else list(chain.from_iterable(each))
 
 
@@ -84,7 +94,8 @@ class Counting:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="counting")
         self._queue: deque[_Waiting] = deque()
         self._reports_waiting = 0
-        self._is_under_way = False
+        self._served: asyncio.AbstractEventLoop | None = None
+        """The loop whose requests are being counted, or gathered for it."""
 
     async def count(self, reports: Sequence[Report], *, strict: bool = False) -> Outcomes:
         """The outcome of each report, once all of them are durable.
@@ -97,8 +108,8 @@ class Counting:
         answer: asyncio.Future[Outcomes] = loop.create_future()
         self._queue.append(_Waiting(reports, strict, answer))
         self._reports_waiting += len(reports)
-        if not self._is_under_way:
-            self._is_under_way = True
+        if self._served is not loop:
+            self._served = loop
             # In the loop's next turn, so that all who come in this one share a group.
             loop.call_soon(self._begin_group, loop)
         return await answer
@@ -113,8 +124,8 @@ class Counting:
 
     def _begin_group(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the next group to the thread, if anybody waits: the one hop there, and one back."""
-        self._is_under_way = bool(self._queue)
-        if not self._is_under_way:
+        if not self._queue:
+            self._served = None
             return
         group = self._next_group()
         try:
@@ -131,7 +142,7 @@ class Counting:
         try:
             loop.call_soon_threadsafe(self._answer, group, found, took, loop)
         except RuntimeError:  # the loop is closed: nobody waits for an answer any more
-            self._is_under_way = False
+            self._served = None
 
     def _answer(
         self,
@@ -140,9 +151,24 @@ class Counting:
         took: float,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._begin_group(loop)  # first, so that the thread has work while these are answered
         self._on_group(took)
         self._settle(group, found)
+        if len(group) > 1:
+            self._gather(loop, seconds() + GATHER_SECONDS)
+        else:
+            self._begin_group(loop)
+
+    def _gather(
+        self, loop: asyncio.AbstractEventLoop, until: float, before: int = -1, quiet: int = 0
+    ) -> None:
+        """Begin the next group once those who were just answered had time to ask again: a crowd
+        would else come in two halves in turn, and pay for twice as many commits."""
+        waiting = self._reports_waiting
+        quiet = quiet + 1 if waiting == before else 0
+        if waiting >= ENOUGH or quiet == QUIET_TURNS or seconds() >= until:
+            self._begin_group(loop)
+        else:
+            loop.call_soon(self._gather, loop, until, waiting, quiet)
 
     def _settle(self, group: Sequence[_Waiting], found: Sequence[Outcomes | Exception]) -> None:
         for waiting, outcomes in zip(group, found, strict=True):
@@ -151,17 +177,42 @@ class Counting:
 
     def _next_group(self) -> list[_Waiting]:
         first = self._queue.popleft()
-        group, size = [first], len(first.reports)
-        limit = COLUMNS_MAX if first.is_plain else GROUP_MAX
-        while self._queue and not first.is_strict and self._queue[0].is_like(first):
-            size += len(self._queue[0].reports)
-            if size > limit:
+        group, taken = [first], first.room
+        while self._queue and not (first.is_strict or self._queue[0].is_strict):
+            taken += self._queue[0].room
+            if taken > COLUMNS_MAX:
                 break
             group.append(self._queue.popleft())
         return group
 
     def _counted(self, group: Sequence[_Waiting]) -> list[Outcomes | Exception]:
-        """What became of each request of the group; what is raised is an outcome like others."""
+        """What became of each request of the group. Those whose columns can be counted as such are
+        counted apart, so that no neighbour takes that from them."""
+        try:
+            fitting = self._fitting(group)
+            if len(fitting) < len(group) and self._intake.rules.refresh():
+                fitting = self._fitting(group)
+        except StoreUnavailable as error:
+            return [error] * len(group)
+        if len(fitting) in (0, len(group)):
+            return self._counted_at_once(group)
+        apart = set(fitting)
+        others = [waiting for waiting in group if waiting not in apart]
+        found: dict[_Waiting, Outcomes | Exception] = {}
+        for part in (fitting, others):
+            found |= zip(part, self._counted_at_once(part), strict=True)
+        return [found[waiting] for waiting in group]
+
+    def _fitting(self, group: Sequence[_Waiting]) -> list[_Waiting]:
+        cell = self._intake.rules.cell
+        return [
+            waiting
+            for waiting in group
+            if isinstance(waiting.reports, Plain) and None not in map(cell, waiting.reports.names)
+        ]
+
+    def _counted_at_once(self, group: Sequence[_Waiting]) -> list[Outcomes | Exception]:
+        """The same in one call of the store; what is raised is an outcome like others."""
         reports = _together([waiting.reports for waiting in group])
         now = self._clock.now()
         try:
@@ -174,7 +225,7 @@ class Counting:
             if len(group) == 1:
                 return [error]
             # Whoever brought this on must not take the neighbours along: once more, one by one.
-            return [one for waiting in group for one in self._counted([waiting])]
+            return [one for waiting in group for one in self._counted_at_once([waiting])]
         self.pulse.note(counted, now)
         outcomes = iter(counted)
         return [tuple(islice(outcomes, len(waiting.reports))) for waiting in group]

@@ -45,7 +45,7 @@ from tallystick.entrypoints.http.reading import (
 )
 from tallystick.entrypoints.http.service import Service, service_of
 from tallystick.stages.ingesting import Outcome, Report, kinds_of
-from tallystick.stages.tabulating import PlainReports
+from tallystick.stages.tabulating import Plain
 
 INLINE_BYTES: Final = 32 * 1024
 """A larger body is parsed in a thread, so that other requests are not held up."""
@@ -119,7 +119,7 @@ async def _counted(service: Service, sent: Sent, *, strict: bool) -> Outcomes:
             return await service.counting.count(sent.reports, strict=True)
         except Uncountable as refusal:
             raise uncountable(refusal.faults, is_single=sent.is_single) from refusal
-    if isinstance(sent.reports, PlainReports):
+    if isinstance(sent.reports, Plain):
         return await service.counting.count(sent.reports)
     found: list[Outcome] = []
     for start in range(0, len(sent.reports), GROUP_MAX):

@@ -29,7 +29,7 @@ from tallystick.stages.decoding import (
     decode_objects,
 )
 from tallystick.stages.ingesting import Report, new_report
-from tallystick.stages.tabulating import PlainReports, tabulated
+from tallystick.stages.tabulating import PlainReports, tabulated, tabulated_alone
 
 T = TypeVar("T")
 
@@ -40,6 +40,9 @@ JSON: Final = "application/json"
 CLOUD_EVENT: Final = "application/cloudevents+json"
 CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
+
+SPEC_VERSION: Final = b'"specversion"'
+"""What a CloudEvent has, and nothing else that comes."""
 
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -115,11 +118,7 @@ def read_events(body: bytes, kind: str, sender: Sender) -> Sent:
     if first == b"[" and kind != CLOUD_EVENT:
         return Sent(Shape.EVENTS, _plain(body, sender) or _reports(body, sender))
     if first == b"{" and kind != CLOUD_EVENTS:
-        report = _single(body, sender)
-        sent = report.body
-        is_lago = isinstance(sent, dict) and isinstance(sent.get("event"), dict)
-        checked = _checked([report], sender, is_single=True)
-        return Sent(Shape.LAGO if is_lago else Shape.EVENTS, checked, is_single=True)
+        return _plain_alone(body, sender) or _alone(body, sender)
     wanted = {CLOUD_EVENT: "one JSON object", CLOUD_EVENTS: "a JSON array"}
     raise unreadable(f"the body must be {wanted.get(kind, 'a JSON object, or an array of them')}")
 
@@ -175,6 +174,25 @@ def _plain(body: bytes, sender: Sender) -> PlainReports | None:
         return None
     is_own = not sender.tenant or found.tenants == {sender.tenant}
     return found if is_own else None
+
+
+def _plain_alone(body: bytes, sender: Sender) -> Sent | None:
+    """The one report of a body, where it can be put into columns with others."""
+    if SPEC_VERSION not in body:
+        return None
+    found = tabulated_alone(body, lambda: _alone(body, sender).reports[0])
+    if found is None or sender.tenant not in ("", found.tenant):
+        return None
+    return Sent(Shape.EVENTS, found, is_single=True)
+
+
+def _alone(body: bytes, sender: Sender) -> Sent:
+    """The one report of a body, whatever it is."""
+    report = _single(body, sender)
+    sent = report.body
+    is_lago = isinstance(sent, dict) and isinstance(sent.get("event"), dict)
+    checked = _checked([report], sender, is_single=True)
+    return Sent(Shape.LAGO if is_lago else Shape.EVENTS, checked, is_single=True)
 
 
 def _reports(body: bytes, sender: Sender) -> tuple[Report, ...]:
