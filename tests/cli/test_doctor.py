@@ -151,8 +151,8 @@ def test_keys_that_want_more_memory_than_they_may_take_are_a_hint(billing, monke
 
     db = apsw.Connection(str(path))
     db.execute(
-        "INSERT INTO key_run (level, first_event_id, last_event_id, keys, held, held_from,"
-        " held_below) VALUES (1, 0, 0, 1000000, 0, 0, 0)"
+        "INSERT INTO key_run (level, first_event_id, last_event_id, keys, held_from,"
+        " held_below) VALUES (1, 0, 0, 1000000, 0, 0)"
     )
     db.close()
 

@@ -15,6 +15,7 @@ INSERT_CHANGE = """
 """
 ENDED = (
     "DELETE FROM segment",
+    "DELETE FROM segment_part",
     "DELETE FROM segment_tenant",
     "DELETE FROM signpost",
     "DELETE FROM taken_out",

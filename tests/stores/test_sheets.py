@@ -314,7 +314,7 @@ def test_an_event_of_a_sheet_tells_its_fingerprint_without_keeping_it(store):
     counted(store, sent(1, 2.50), sent(2))
 
     with closing(apsw.Connection(str(store.path))) as db:
-        assert db.execute("SELECT count, fingerprints FROM segment").fetchall() == [(2, b"")]
+        assert db.execute("SELECT count, fingerprints FROM segment_part").fetchall() == [(2, b"")]
     assert store.events.event("acme", event.key) == event
 
 

@@ -125,6 +125,8 @@ def test_a_cursor_of_another_listing_is_refused(store: SqliteStore):
         statements.SELECT_EVENTS_OF,
         statements.SELECT_CHANGES,
         segment_statements.SELECT_SEGMENT_AT,
+        segment_statements.SELECT_PART_AT,
+        segment_statements.SELECT_PARTS,
         segment_statements.SELECT_SEGMENTS_OF,
         segment_statements.SELECT_ROWS_NAMED,
         segment_statements.SELECT_ROW_NAMES,

@@ -10,7 +10,6 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.event import Receipt
 from tallystick.domain.meter import Aggregation, Span
 from tallystick.domain.window import Window
@@ -355,21 +354,6 @@ def stores_in_turn(folder: Path) -> Iterator[SqliteStore]:
 
 
 # ── Damage, and what is not needed ────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("column", ["reported", "fingerprints", "body"])
-def test_a_damaged_segment_is_named_and_never_guessed_at(tmp_path: Path, column: str):
-    store = opened(tmp_path)
-    receipts(store, several(0, 50))
-    broken = f"UPDATE segment SET {column} = ?"  # noqa: S608
-    store._writer.write(lambda db: db.execute(broken, (bytes(1_600),)))
-
-    assert any("segment 1 " in problem for problem in store.integrity_check())
-    with pytest.raises(StoreUnavailable, match="is damaged"):
-        store.events.events()
-    with pytest.raises(StoreUnavailable, match="is damaged"):
-        store.events.record(several(0, 1), NOON)
-    store.close()
 
 
 def test_a_small_store_does_without_the_library_for_large_ones(tmp_path: Path):

@@ -89,6 +89,6 @@ def _named(
     for (event_id,) in db.execute(segments_sql.SELECT_ROWS_NAMED, (tenant_id, after, upto, key)):
         yield event_id
     for segment in stored.segments(after + 1, upto, tenant_id):
-        for place, known in enumerate(segment.keys):
+        for event_id, _, known in segment.names():
             if known == key:
-                yield segment.id + place
+                yield event_id

@@ -8,8 +8,7 @@ It happens inside the transaction that brings the last of them, a bounded number
 a crash leaves either form. Whatever names a segment names an event in it, and finds it still.
 """
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import apsw
@@ -18,9 +17,8 @@ from msgspec.structs import replace
 from tallystick.domain.quantity import in_smallest
 from tallystick.stores.sqlite import segment_statements as sql
 from tallystick.stores.sqlite.packing import column
-from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.segment_columns import Body, Columns, Series, Texts, in_units
-from tallystick.stores.sqlite.segments import Segment, packed_row, tenant_rows
+from tallystick.stores.sqlite.segments import Packed, Segment, packed, tenant_rows
 from tallystick.stores.sqlite.sizes import Sizes
 from tallystick.stores.sqlite.stored import Stored
 
@@ -87,31 +85,39 @@ def _gather(db: apsw.Connection, stretch: Stretch, last_id: int) -> None:
     if stretch.segments < 2:  # there is nothing to put together
         return
     segments = list(Stored(db).segments(stretch.first_id, last_id))
-    row = joined(segments)
+    whole, tenant_ids = joined(segments), set[int]()
     for segment in segments:
-        gone = [(tenant_id, segment.id) for tenant_id in set(segment.reported.tenant_ids)]
+        owners = {tenant_id for _, tenant_id, _ in segment.names()}
+        gone = [(tenant_id, segment.id) for tenant_id in owners]
         db.executemany(sql.DELETE_SEGMENT_TENANT, gone)
-    db.execute(sql.DELETE_SEGMENTS, (stretch.first_id, last_id))
-    db.execute(sql.INSERT_SEGMENT, row)
-    tenant_ids = list(chain.from_iterable(one.reported.tenant_ids for one in segments))
-    db.executemany(sql.INSERT_SEGMENT_TENANT, tenant_rows(stretch.first_id, tenant_ids))
+        tenant_ids |= owners
+    for statement in (sql.DELETE_SEGMENTS, sql.DELETE_PARTS):
+        db.execute(statement, (stretch.first_id, last_id))
+    put_packed(db, whole, tenant_ids)
 
 
-def joined(segments: Sequence[Segment]) -> Row:
-    """The row of the one segment that holds the events of these, which follow one another."""
-    every = [(segment, place) for segment in segments for place in range(segment.count)]
-    unit, amounts = in_units([in_smallest(one.quantity(place)) for one, place in every])
+def put_packed(db: apsw.Connection, whole: Packed, tenant_ids: Iterable[int]) -> None:
+    """Write a segment's rows; of these tenants are its events."""
+    db.execute(sql.INSERT_SEGMENT, whole.row)
+    db.executemany(sql.INSERT_PART, whole.parts)
+    db.executemany(sql.INSERT_SEGMENT_TENANT, tenant_rows(whole.extent.id, tenant_ids))
+
+
+def joined(segments: Sequence[Segment]) -> Packed:
+    """The one segment that holds the events of these, which follow one another."""
+    every = [(part, one) for segment in segments for part in segment.parts for one in part.ids]
+    unit, amounts = in_units([in_smallest(part.quantity(one)) for part, one in every])
     columns = Columns(
-        tenant_ids=[segment.tenant_id(segment.id + place) for segment, place in every],
-        keys=[segment.key(segment.id + place) for segment, place in every],
-        fingerprints=[segment.fingerprint(place) for segment, place in every],
-        codes=[segment.code(place) for segment, place in every],
+        tenant_ids=[part.tenant_id(one) for part, one in every],
+        keys=[part.key(one) for part, one in every],
+        fingerprints=[part.fingerprint(one) for part, one in every],
+        codes=[part.code(one) for part, one in every],
         unit=unit,
         amounts=amounts,
-        properties=[segment.properties(place) for segment, place in every],
-        occurred=[segment.instant(segment.id + place) for segment, place in every],
+        properties=[part.properties(one) for part, one in every],
+        occurred=[part.instant(one) for part, one in every],
     )
-    return packed_row(segments[0].id, columns, _body(segments))
+    return packed(segments[0].id, columns, _body(segments))
 
 
 def _body(segments: Sequence[Segment]) -> Body:

@@ -54,7 +54,6 @@ def hashed_events(
     for event_id, tenant_id, key in db.execute(sql.SELECT_ROW_NAMES, (after, upto)):
         yield key_hash(stored.tenant(tenant_id), key), event_id
     for segment in stored.segments(after + 1, upto):
-        tenant_ids = segment.reported.tenant_ids
-        for event_id in range(max(after + 1, segment.id), min(upto, segment.last_id) + 1):
-            place = event_id - segment.id
-            yield key_hash(stored.tenant(tenant_ids[place]), segment.keys[place]), event_id
+        for event_id, tenant_id, key in segment.names():
+            if after < event_id <= upto:
+                yield key_hash(stored.tenant(tenant_id), key), event_id

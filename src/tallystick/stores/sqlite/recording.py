@@ -32,10 +32,10 @@ from tallystick.stores.sqlite.segment_columns import Series
 from tallystick.stores.sqlite.sheets import (
     Reaching,
     added_by,
+    packed_sheet,
     pieces,
     reached_by,
     repeats,
-    sheet_row,
     sheet_series,
     totals_with,
 )
@@ -174,9 +174,9 @@ class Recordings:
         """One segment; nothing of this call waits to be written before it."""
         ids = [tenant_ids[cell.tenant] for cell in sheet.cells]
         owners = list(map(ids.__getitem__, sheet.cell_of))
-        row = sheet_row(self._event_id + 1, sheet, owners, reaching, series)
+        whole = packed_sheet(self._event_id + 1, sheet, owners, reaching, series)
         every = self._sizes.signpost_every
-        self.segments.append(put_segment(self._db, row, owners, series, every))
+        self.segments.append(put_segment(self._db, whole, owners, series, every))
         for account, one in series.items():
             account.position = one.last_position
         self._event_id += len(sheet)

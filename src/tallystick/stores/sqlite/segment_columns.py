@@ -50,7 +50,7 @@ class Reported(msgspec.Struct, frozen=True, array_like=True):
     properties: Column
     unit: int
     occurred: Column
-    """So many units (in microseconds) after the segment's first instant."""
+    """So many units (in microseconds) after the part's first instant."""
     quantity_unit: int = 0
     """`quantities` holds so many times this of the smallest quantities, and not places of texts;
     0 where they need more bits, and in segments from before there was this column."""
@@ -104,6 +104,20 @@ class Columns(NamedTuple):
     """Each quantity is so many times `unit` of the smallest quantities."""
     properties: Sequence[str]
     occurred: Sequence[int]
+
+    def only(self, start: int, stop: int) -> "Columns":
+        """The same of the events from and to below these places."""
+        told, some = self.fingerprints, slice(start, stop)
+        return Columns(
+            self.tenant_ids[some],
+            self.keys[some],
+            None if told is None else told[some],
+            self.codes[some],
+            self.unit,
+            self.amounts[some],
+            self.properties[some],
+            self.occurred[some],
+        )
 
 
 class Texts(dict[str, int]):

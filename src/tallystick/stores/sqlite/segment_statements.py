@@ -3,20 +3,26 @@
 from typing import Final
 
 INSERT_SEGMENT: Final = """
-    INSERT INTO segment (id, count, occurred_from, occurred_until, checksum, reported, fingerprints,
-        body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO segment (id, count, occurred_from, occurred_until, checksum, body)
+    VALUES (?, ?, ?, ?, ?, ?)
+"""
+INSERT_PART: Final = """
+    INSERT INTO segment_part (id, count, occurred_from, checksum, reported, fingerprints)
+    VALUES (?, ?, ?, ?, ?, ?)
 """
 INSERT_SEGMENT_TENANT: Final = """
     INSERT INTO segment_tenant (tenant_id, segment_id) VALUES (?, ?)
 """
 DELETE_SEGMENTS: Final = "DELETE FROM segment WHERE id >= ? AND id <= ?"
+DELETE_PARTS: Final = "DELETE FROM segment_part WHERE id >= ? AND id <= ?"
 DELETE_SEGMENT_TENANT: Final = """
     DELETE FROM segment_tenant WHERE tenant_id = ? AND segment_id = ?
 """
 SELECT_NEWEST_SIZES: Final = """
-    SELECT id, count, length(reported) + length(fingerprints) + length(body) FROM segment
-    ORDER BY id DESC LIMIT ?
+    SELECT id, count, length(body) + (
+            SELECT coalesce(sum(length(p.reported) + length(p.fingerprints)), 0)
+            FROM segment_part AS p WHERE p.id >= s.id AND p.id < s.id + s.count)
+    FROM segment AS s ORDER BY id DESC LIMIT ?
 """
 INSERT_SIGNPOST: Final = """
     INSERT INTO signpost (aggregate_id, position, segment_id) VALUES (?, ?, ?)
@@ -25,25 +31,32 @@ INSERT_TAKEN_OUT: Final = "INSERT INTO taken_out (aggregate_id, position) VALUES
 SELECT_TAKEN_OUT: Final = "SELECT position FROM taken_out WHERE aggregate_id = ?"
 
 SELECT_SEGMENT_AT: Final = """
-    SELECT id, count, occurred_from, occurred_until, checksum, reported, fingerprints, body
+    SELECT id, count, occurred_from, occurred_until, checksum, body
     FROM segment
     WHERE id <= ? ORDER BY id DESC LIMIT 1
 """
 SELECT_SEGMENTS: Final = """
-    SELECT id, count, occurred_from, occurred_until, checksum, reported, fingerprints, body
+    SELECT id, count, occurred_from, occurred_until, checksum, body
     FROM segment
     WHERE id >= (SELECT coalesce(max(id), 0) FROM segment WHERE id <= ?) AND id <= ?
         AND occurred_from < ? AND occurred_until >= ?
     ORDER BY id
 """
 SELECT_SEGMENTS_OF: Final = """
-    SELECT s.id, s.count, s.occurred_from, s.occurred_until, s.checksum, s.reported,
-        s.fingerprints, s.body
+    SELECT s.id, s.count, s.occurred_from, s.occurred_until, s.checksum, s.body
     FROM segment_tenant AS t CROSS JOIN segment AS s ON s.id = t.segment_id
     WHERE t.tenant_id = ?
         AND t.segment_id >= (SELECT coalesce(max(id), 0) FROM segment WHERE id <= ?)
         AND t.segment_id <= ? AND s.occurred_from < ? AND s.occurred_until >= ?
     ORDER BY t.segment_id
+"""
+SELECT_PART_AT: Final = """
+    SELECT id, count, occurred_from, checksum, reported, fingerprints FROM segment_part
+    WHERE id <= ? ORDER BY id DESC LIMIT 1
+"""
+SELECT_PARTS: Final = """
+    SELECT id, count, occurred_from, checksum, reported, fingerprints FROM segment_part
+    WHERE id >= ? AND id <= ? ORDER BY id
 """
 SELECT_ROW_NAME: Final = "SELECT tenant_id, key, fingerprint FROM event WHERE id = ?"
 SELECT_ROW_EVENT: Final = """

@@ -1,43 +1,39 @@
 """A segment: the events of one call, column by column, with what they added to their Aggregates.
 
-Here is its form only: what goes into its row, and what comes out again. `Reported` is what tells a
-duplicate, one event's without those of the others; `Body` is everything else, read only where it is
-asked for. A segment that does not match its checksum is damage of the file, and raises what the
-driver raises for that.
+Here is its form only: what goes into its row, and what comes out again. What was reported of its
+events is in parts (`parts.py`); `Body` is everything else, read only where it is asked for. A
+segment that does not match its checksum is damage of the file, and raises what the driver raises
+for that.
 """
 
 import zlib
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from itertools import chain, repeat, starmap
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import apsw
 
 from tallystick.domain.aggregate import Contribution
-from tallystick.domain.event import Event, fingerprint_of_report
-from tallystick.domain.quantity import from_smallest, in_smallest
+from tallystick.domain.event import Event
+from tallystick.domain.quantity import in_smallest
 from tallystick.stores.sqlite.accounts import Account
-from tallystick.stores.sqlite.packing import column, dashed_text, hex_bytes
+from tallystick.stores.sqlite.packing import column
 from tallystick.stores.sqlite.pages import Row
-from tallystick.stores.sqlite.rows import differences, quantity_of, text_of
+from tallystick.stores.sqlite.parts import Part, part_rows
+from tallystick.stores.sqlite.rows import differences, text_of
 from tallystick.stores.sqlite.segment_columns import (
     Body,
     Columns,
-    Reported,
     Series,
     Texts,
     in_units,
     pack_body,
-    pack_reported,
-    reported_of,
     unpack_body,
-    unpack_reported,
 )
-
-FINGERPRINT_BYTES: Final = 16
 
 
 class Extent(NamedTuple):
@@ -49,19 +45,33 @@ class Extent(NamedTuple):
     occurred_until: int
 
 
+class Packed(NamedTuple):
+    """A segment as rows."""
+
+    extent: Extent
+    row: Row
+    parts: list[Row]
+
+    @property
+    def bytes(self) -> int:
+        """What its events take."""
+        *_, body = self.row
+        return len(body) + sum(len(reported) + len(told) for *_, reported, told in self.parts)
+
+
 Line = tuple[int, Account, int, Contribution]
 """One change that an event of the segment makes: the event's place in it, and where it counts at
 which position."""
 
 
-def segment_row(
+def packed_events(
     first_id: int,
     events: Sequence[Event],
     tenant_ids: list[int],
     lines: Sequence[Line],
     series: dict[Account, Series],
-) -> Row:
-    """What `INSERT INTO segment` takes."""
+) -> Packed:
+    """The segment of these events and changes."""
     columns = Columns(
         tenant_ids,
         [event.key for event in events],
@@ -71,25 +81,19 @@ def segment_row(
         [event.properties for event in events],
         [event.occurred_at for event in events],
     )
-    return packed_row(first_id, columns, _body(events, lines, series))
+    return packed(first_id, columns, _body(events, lines, series))
 
 
-def packed_row(first_id: int, columns: Columns, body: Body) -> Row:
+def packed(first_id: int, columns: Columns, body: Body) -> Packed:
     """The same from columns."""
-    since = min(columns.occurred)
-    extent = Extent(first_id, len(columns.keys), since, max(columns.occurred))
-    told = columns.fingerprints
-    hashes = b"" if told is None else hex_bytes(told, FINGERPRINT_BYTES)
-    reported = reported_of(columns, since, told if hashes is None else None)
-    parts = (pack_reported(reported), hashes or b"", pack_body(body))
-    return (*extent, checksum(extent, *parts), *parts)
+    since, until = min(columns.occurred), max(columns.occurred)
+    extent, content = Extent(first_id, len(columns.keys), since, until), pack_body(body)
+    row = (*extent, checksum(extent, content), content)
+    return Packed(extent, row, part_rows(first_id, columns))
 
 
-def checksum(extent: Extent, *parts: bytes) -> int:
-    found = zlib.crc32(b"%d %d %d %d" % extent)
-    for part in parts:
-        found = zlib.crc32(part, found)
-    return found
+def checksum(extent: Extent, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(b"%d %d %d %d" % extent))
 
 
 def series_of(lines: Sequence[Line]) -> dict[Account, Series]:
@@ -153,13 +157,13 @@ class Added(NamedTuple):
 class Segment:
     """A segment that was read. Columns are unpacked when they are first looked at."""
 
+    found: tuple[Part, ...]
+    """What is there of its parts."""
     id: int
     count: int
     occurred_from: int
     occurred_until: int
     checksum: int
-    packed_reported: bytes
-    fingerprints: bytes
     packed_body: bytes
 
     @property
@@ -167,96 +171,60 @@ class Segment:
         return self.id + self.count - 1
 
     @cached_property
-    def keys(self) -> list[str]:
-        return [self.key(event_id) for event_id in range(self.id, self.last_id + 1)]
+    def parts(self) -> tuple[Part, ...]:
+        if not self._is_covered:
+            raise apsw.CorruptError(f"segment {self.id} lacks a part")
+        return self.found
 
-    @cached_property
-    def reported(self) -> Reported:
-        self._check()
-        return unpack_reported(self.packed_reported)
+    @property
+    def _is_covered(self) -> bool:
+        ends = [one.last_id + 1 for one in self.found]
+        begins = [*(one.id for one in self.found), self.last_id + 1]
+        return begins == [self.id, *ends]
 
     @cached_property
     def body(self) -> Body:
-        self._check()
+        if not self._matches:
+            raise apsw.CorruptError(f"segment {self.id} does not match its checksum")
         return unpack_body(self.packed_body)
 
-    def _check(self) -> None:
-        if not self.is_sound:
-            raise apsw.CorruptError(f"segment {self.id} does not match its checksum")
-
-    @cached_property
-    def is_sound(self) -> bool:
+    @property
+    def _matches(self) -> bool:
         extent = Extent(self.id, self.count, self.occurred_from, self.occurred_until)
-        parts = (self.packed_reported, self.fingerprints, self.packed_body)
-        return checksum(extent, *parts) == self.checksum
+        return checksum(extent, self.packed_body) == self.checksum
 
-    def fingerprint(self, place: int) -> str:
-        told = self.reported.fingerprints
-        if told is not None:
-            return told[place]
-        if self.fingerprints:
-            start = place * FINGERPRINT_BYTES
-            return self.fingerprints[start : start + FINGERPRINT_BYTES].hex()
-        return fingerprint_of_report(
-            self.code(place),
-            quantity=self.quantity(place),
-            occurred_at=self.instant(self.id + place),
-            properties=self.properties(place),
-            voids=None,
-        )
+    @property
+    def is_sound(self) -> bool:
+        return self._matches and self._is_covered and all(one.is_sound for one in self.found)
 
-    def code(self, place: int) -> str:
-        return self.reported.texts[self.reported.codes[place]]
+    def part(self, event_id: int) -> Part:
+        """The part with this event, which is one of the segment's."""
+        return self.parts[bisect_right(self.parts, event_id, key=_first_id) - 1]
 
-    def quantity(self, place: int) -> Decimal:
-        reported = self.reported
-        amount = reported.quantities[place]
-        if reported.quantity_unit:
-            return from_smallest(amount * reported.quantity_unit)
-        return quantity_of(reported.texts[amount])
-
-    def properties(self, place: int) -> str:
-        return self.reported.texts[self.reported.properties[place]]
-
-    def name(self, event_id: int) -> tuple[int, str, str]:
-        """(tenant id, key, fingerprint)."""
-        return self.tenant_id(event_id), self.key(event_id), self.fingerprint(event_id - self.id)
-
-    def tenant_id(self, event_id: int) -> int:
-        return self.reported.tenant_ids[event_id - self.id]
-
-    def key(self, event_id: int) -> str:
-        place, reported = event_id - self.id, self.reported
-        rests = reported.rests
-        if isinstance(rests, bytes):
-            size = len(rests) // self.count
-            rest = dashed_text(rests[place * size : (place + 1) * size], reported.dashes)
-        else:
-            rest = rests[place]
-        return reported.prefix + rest
-
-    def instant(self, event_id: int) -> int:
-        reported = self.reported
-        return self.occurred_from + reported.unit * reported.occurred[event_id - self.id]
+    def names(self) -> Iterator[tuple[int, int, str]]:
+        """(event id, tenant id, key) of each event."""
+        return chain.from_iterable(part.names() for part in self.parts)
 
     def event(self, event_id: int, tenant: str) -> Event:
-        place = event_id - self.id
-        body = self.body
+        place, part = event_id - self.id, self.part(event_id)
         return Event(
             tenant=tenant,
-            key=self.key(event_id),
-            code=self.code(place),
-            quantity=self.quantity(place),
-            occurred_at=self.instant(event_id),
+            key=part.key(event_id),
+            code=part.code(event_id),
+            quantity=part.quantity(event_id),
+            occurred_at=part.instant(event_id),
             received_at=self.received_at(place),
-            properties=self.properties(place),
-            fingerprint=self.fingerprint(place),
-            voids=body.voids.get(place),
+            properties=part.properties(event_id),
+            fingerprint=part.fingerprint(event_id),
+            voids=self.body.voids.get(place),
         )
 
     def received_at(self, place: int) -> int:
         received = self.body.received
         return received[0] + (received[place + 1] if len(received) > 1 else 0)
+
+    def _quantity(self, place: int) -> Decimal:
+        return self.part(self.id + place).quantity(self.id + place)
 
     def series(self, aggregate_id: int) -> Series | None:
         """The first for this Aggregate."""
@@ -290,7 +258,7 @@ class Segment:
         )
         for n, (event, one, value, member) in enumerate(columns):
             aggregate_id = series[one].aggregate_id
-            text = texts[value - 1] if value else text_of(self.quantity(event))
+            text = texts[value - 1] if value else text_of(self._quantity(event))
             found[aggregate_id].append(
                 Added(
                     n,
@@ -306,5 +274,9 @@ class Segment:
         return found
 
 
-def tenant_rows(segment_id: int, tenant_ids: list[int]) -> list[Row]:
+def _first_id(part: Part) -> int:
+    return part.id
+
+
+def tenant_rows(segment_id: int, tenant_ids: Iterable[int]) -> list[Row]:
     return list(zip(sorted(set(tenant_ids)), repeat(segment_id), strict=False))

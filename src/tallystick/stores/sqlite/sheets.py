@@ -18,7 +18,7 @@ from tallystick.stores.sqlite.packing import Column, column, column_of_one
 from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.rows import differences, key_row, text_of
 from tallystick.stores.sqlite.segment_columns import Body, Columns, Series, Texts
-from tallystick.stores.sqlite.segments import packed_row
+from tallystick.stores.sqlite.segments import Packed, packed
 from tallystick.stores.sqlite.stored import Stored
 
 Reaching = dict[Cell, Reached]
@@ -131,14 +131,14 @@ def sheet_series(added: dict[Account, Sum]) -> dict[Account, Series]:
     }
 
 
-def sheet_row(
+def packed_sheet(
     first_id: int,
     sheet: Sheet,
     tenant_ids: list[int],
     reaching: Reaching,
     series: dict[Account, Series],
-) -> Row:
-    """What `INSERT INTO segment` takes."""
+) -> Packed:
+    """The sheet as a segment."""
     codes = [cell.code for cell in sheet.cells]
     columns = Columns(
         tenant_ids,
@@ -150,7 +150,7 @@ def sheet_row(
         sheet.properties,
         sheet.occurred,
     )
-    return packed_row(first_id, columns, _body(sheet, reaching, series))
+    return packed(first_id, columns, _body(sheet, reaching, series))
 
 
 def _body(sheet: Sheet, reaching: Reaching, series: dict[Account, Series]) -> Body:

@@ -20,6 +20,7 @@ from tallystick.ports import Change
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.pages import UNBOUNDED, Row, row_of
+from tallystick.stores.sqlite.parts import Part
 from tallystick.stores.sqlite.rows import (
     BEFORE_ALL,
     aggregate_of,
@@ -47,27 +48,31 @@ class Stored:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._segments: dict[int, Segment] = {}
+        self._part: Part | None = None
+        """The last that was read alone: who asks again asks for its neighbours."""
         self._tenants: dict[int, str] = {}
 
     # ── One event ─────────────────────────────────────────────────────────────────────────────
 
     def name(self, event_id: int) -> tuple[int, str, str] | None:
         """(tenant id, key, fingerprint); None where there is no such event."""
-        segment = self._kept_segment(event_id)
-        if segment is not None:
-            return segment.name(event_id)
-        row = self._db.execute(segments_sql.SELECT_ROW_NAME, (event_id,)).fetchone()
-        if row is not None:
-            return int(row[0]), str(row[1]), str(row[2])
-        segment = self._segment_with(event_id)
-        return None if segment is None else segment.name(event_id)
+        part = self._part_with(event_id)
+        if part is None:
+            row = self._db.execute(segments_sql.SELECT_ROW_NAME, (event_id,)).fetchone()
+            if row is not None:
+                return int(row[0]), str(row[1]), str(row[2])
+            segment = self._segment_with(event_id)
+            if segment is None:
+                return None
+            part = segment.part(event_id)  # which is lost, or it would have been found
+        return part.tenant_id(event_id), part.key(event_id), part.fingerprint(event_id)
 
     def event(self, event_id: int) -> Event:
         row = self._db.execute(segments_sql.SELECT_ROW_EVENT, (event_id,)).fetchone()
         if row is not None:
             return event_of(row)
         segment = self._needed_segment(event_id)
-        return segment.event(event_id, self.tenant(segment.tenant_id(event_id)))
+        return segment.event(event_id, self.tenant(segment.part(event_id).tenant_id(event_id)))
 
     def places(self, event_id: int) -> list[Place]:
         """What the event added, in the order in which it did."""
@@ -124,11 +129,11 @@ class Stored:
     ) -> Iterator[tuple[int, Event]]:
         start, end = within
         for segment in self.segments(after + 1, UNBOUNDED, tenant_id, within):
-            tenant_ids = segment.reported.tenant_ids
-            for event_id in range(max(segment.id, after + 1), segment.last_id + 1):
-                owner = tenant_ids[event_id - segment.id]
-                if tenant_id in (0, owner) and start <= segment.instant(event_id) < end:
-                    yield event_id, segment.event(event_id, self.tenant(owner))
+            for part in segment.parts:
+                for event_id in range(max(part.id, after + 1), part.last_id + 1):
+                    owner = part.tenant_id(event_id)
+                    if tenant_id in (0, owner) and start <= part.instant(event_id) < end:
+                        yield event_id, segment.event(event_id, self.tenant(owner))
 
     def segments(
         self,
@@ -145,7 +150,7 @@ class Stored:
         else:
             rows = self._db.execute(segments_sql.SELECT_SEGMENTS, bounds)
         for row in rows:
-            segment = Segment(*row)
+            segment = self._segment(row)
             if segment.last_id >= first_id:
                 yield segment
 
@@ -189,8 +194,8 @@ class Stored:
         row = self._db.execute(sql.SELECT_ORIGIN, (event_id,)).fetchone()
         if row is not None:
             return int(row[0]), str(row[1])
-        segment = self._needed_segment(event_id)
-        return segment.instant(event_id), segment.key(event_id)
+        part = self._needed_segment(event_id).part(event_id)
+        return part.instant(event_id), part.key(event_id)
 
     def _added(
         self, aggregate_id: int, segment_id: int, after: int, end: int
@@ -232,11 +237,22 @@ class Stored:
             return None
         if len(kept) >= SEGMENTS_KEPT:
             del kept[next(iter(kept))]
-        segment = kept[row[0]] = Segment(*row)
+        segment = kept[row[0]] = self._segment(row)
         return segment
+
+    def _segment(self, row: Row) -> Segment:
+        first_id, count = row[:2]
+        found = self._db.execute(segments_sql.SELECT_PARTS, (first_id, first_id + count - 1))
+        return Segment(tuple([Part(*one) for one in found]), *row)
+
+    def _part_with(self, event_id: int) -> Part | None:
+        if self._part is None or event_id not in self._part.ids:
+            row = self._db.execute(segments_sql.SELECT_PART_AT, (event_id,)).fetchone()
+            self._part = None if row is None else Part(*row)
+        return self._part if self._part is not None and event_id in self._part.ids else None
 
 
 def _contribution_row(segment: Segment, one: Added) -> Row:
     event_id = segment.id + one.event
-    key = segment.key(event_id)
-    return one.quantity, one.member, one.differs, segment.instant(event_id), key
+    part = segment.part(event_id)
+    return one.quantity, one.member, one.differs, part.instant(event_id), part.key(event_id)

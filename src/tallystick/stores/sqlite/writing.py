@@ -1,20 +1,16 @@
 """Where the events of a call go: into a segment."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
 import apsw
 
 from tallystick.domain.event import Event
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite.accounts import Account
-from tallystick.stores.sqlite.gathering import Size
+from tallystick.stores.sqlite.gathering import Size, put_packed
 from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.segment_columns import Series
-from tallystick.stores.sqlite.segments import Line, segment_row, series_of, tenant_rows
-
-PARTS: Final = 3
-"""The columns of a segment's row that hold its bytes."""
+from tallystick.stores.sqlite.segments import Line, Packed, packed_events, series_of
 
 
 @dataclass(slots=True)
@@ -30,25 +26,25 @@ class Written:
 def write_segment(db: apsw.Connection, written: Written, signpost_every: int) -> Size:
     """Write the events and the changes they made. Their accounts are written after this."""
     series = series_of(written.lines)
-    row = segment_row(written.first_id, written.events, written.tenant_ids, written.lines, series)
-    return put_segment(db, row, written.tenant_ids, series, signpost_every)
+    tenant_ids = written.tenant_ids
+    whole = packed_events(written.first_id, written.events, tenant_ids, written.lines, series)
+    return put_segment(db, whole, tenant_ids, series, signpost_every)
 
 
 def put_segment(
     db: apsw.Connection,
-    row: Row,
+    whole: Packed,
     tenant_ids: list[int],
     series: dict[Account, Series],
     signpost_every: int,
 ) -> Size:
-    """Write a segment's row, and what leads to it."""
-    segment_id = int(row[0])
-    db.execute(segments_sql.INSERT_SEGMENT, row)
-    db.executemany(segments_sql.INSERT_SEGMENT_TENANT, tenant_rows(segment_id, tenant_ids))
+    """Write a segment, and what leads to it."""
+    segment_id = whole.extent.id
+    put_packed(db, whole, tenant_ids)
     db.executemany(segments_sql.INSERT_SIGNPOST, _signposts(segment_id, series, signpost_every))
     for account in series:
         account.segment_id = segment_id
-    return Size(segment_id, len(tenant_ids), sum(map(len, row[-PARTS:])))
+    return Size(segment_id, len(tenant_ids), whole.bytes)
 
 
 def _signposts(segment_id: int, series: dict[Account, Series], every: int) -> list[Row]:

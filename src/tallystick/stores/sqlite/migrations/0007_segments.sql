@@ -1,7 +1,8 @@
 -- Segments: the events of one call in one row, with what they added to their Aggregates; small ones
 -- that follow one another are gathered into one. Events that are rows of `event` and `change` stay
--- there; ids rise through both. `reported` tells a duplicate, `body` is the rest; `checksum` is over
--- the whole row.
+-- there; ids rise through both. What was reported of them is in parts, each of as many events as fill
+-- a page, so that one of them is found and compared without the others; `body` is the rest. Each
+-- `checksum` is over all of its row.
 
 CREATE TABLE segment (
     id INTEGER PRIMARY KEY,
@@ -9,9 +10,16 @@ CREATE TABLE segment (
     occurred_from INTEGER NOT NULL,
     occurred_until INTEGER NOT NULL,
     checksum INTEGER NOT NULL,
-    reported BLOB NOT NULL,
-    fingerprints BLOB NOT NULL,
     body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE segment_part (
+    id INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    occurred_from INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    reported BLOB NOT NULL,
+    fingerprints BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE segment_tenant (
