@@ -233,9 +233,10 @@ def _keys(sources: list[str], ids: list[str]) -> list[str]:
     openings = {source: numbered(source) for source in set(sources)}
     if not (all(openings) and all(ids) and "".join((*openings, *ids)).isprintable()):
         raise NotPlain
-    if len(openings) == 1:
-        opening = openings[sources[0]]
-        keys = [f"{opening}{len(one)}:{one}" for one in ids]
+    if len(openings) == len(set(map(len, ids))) == 1:
+        # Ids of one length from one source: their keys differ in the ids alone.
+        opening = openings[sources[0]] + numbered(ids[0])[: -len(ids[0])]
+        keys = [opening + one for one in ids]
     else:
         keys = [openings[source] + numbered(one) for source, one in zip(sources, ids, strict=True)]
     if max(map(len, keys)) > KEY_LENGTH_MAX:
