@@ -25,6 +25,7 @@ from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Ta
 from tallystick.stores.sqlite.dead_letters import keep_letter
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.gathering import Size
+from tallystick.stores.sqlite.key_hashes import KeyHash
 from tallystick.stores.sqlite.key_index import KeyIndex, Known
 from tallystick.stores.sqlite.pages import row_of
 from tallystick.stores.sqlite.rows import contribution_of, differences, text_of
@@ -99,7 +100,7 @@ class Recordings:
         return State(self._event_id, accounts.last_id, self._last_tenant_id, int(self._has_voids))
 
     def record_all(self, batch: Sequence[Recording]) -> tuple[Recorded, ...]:
-        hashes = self._index.key_hash.many(_named(batch))
+        hashes = _hashes(batch, self._index.key_hash)
         self._known = self._index.candidates(self._db, hashes)
         recorded = self._record_sheet(batch, hashes) if isinstance(batch, Sheet) else None
         if recorded is None:
@@ -345,9 +346,11 @@ class Recordings:
         self._db.execute(sql.INSERT_CHANGE, change)
 
 
-def _named(batch: Sequence[Recording]) -> list[tuple[str, str]]:
-    """The tenant and the key of each event."""
+def _hashes(batch: Sequence[Recording], key_hash: KeyHash) -> list[int]:
+    """The hash of each event's key."""
+    opening = key_hash.opening
     if isinstance(batch, Sheet):
-        tenants = [cell.tenant for cell in batch.cells]
-        return list(zip(map(tenants.__getitem__, batch.cell_of), batch.keys, strict=True))
-    return [(one.event.tenant, one.event.key) for one in batch]
+        each = [opening(cell.tenant) for cell in batch.cells]
+        return key_hash.many(list(map(each.__getitem__, batch.cell_of)), batch.keys)
+    openings = [opening(one.event.tenant) for one in batch]
+    return key_hash.many(openings, [one.event.key for one in batch])

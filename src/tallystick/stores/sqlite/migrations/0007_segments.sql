@@ -51,7 +51,7 @@ CREATE TABLE taken_out (
 -- below a border is in the new one (`into_id`) already. A page holds those from `first_hash` to where
 -- its own bytes say that it ends, which is where the next one begins. `mark` is another for each run that
 -- ever was: a run that was rolled back is not taken for one with its id. `salt` keeps anybody from
--- choosing keys whose hashes collide.
+-- choosing keys whose hashes collide; a hash is multilinear, by secret numbers made from the salt.
 CREATE TABLE key_salt (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     salt BLOB NOT NULL
