@@ -5,14 +5,16 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from tallystick.domain import ledger
 from tallystick.testing.simulation import __main__ as program
+from tallystick.testing.simulation import columns
 from tallystick.testing.simulation.coverage import SITUATIONS
 from tallystick.testing.simulation.files import run_on_file
-from tallystick.testing.simulation.plan import drawn_plan
+from tallystick.testing.simulation.plan import LARGE_FROM, drawn_plan
 from tallystick.testing.simulation.shrinking import outcome, shortened
 from tallystick.testing.simulation.world import Ran, run_plan
 from tests.simulation.mutants import MUTANTS
@@ -21,6 +23,9 @@ FIXED_SEEDS = range(200)
 CHUNK = 20
 RARE = (108, 21, 50, 113, 121, 114, 156)
 """Those of them in which the rarest situations are met, tried first."""
+
+LARGE_SEEDS = tuple(LARGE_FROM + n for n in (1, 3, 5, 8))
+"""Worlds with large reports, of many tenants and of one."""
 
 MUTANT_SEEDS = range(400)
 HINTS = (194, 303, 76, 145)
@@ -41,6 +46,33 @@ def test_every_promise_holds_in_worlds_where_everything_goes_wrong(first):
 @pytest.mark.parametrize("first", range(0, 20, 5))
 def test_every_promise_holds_on_files_that_are_opened_again_after_each_crash(first):
     assert failures(range(first, first + 5), hours_max=12, run=run_on_file) == []
+
+
+@pytest.mark.parametrize("run", [run_plan, run_on_file], ids=["in memory", "on a file"])
+def test_every_promise_holds_where_large_reports_are_counted_in_columns(run):
+    met = Counter[str]()
+    for seed in LARGE_SEEDS:
+        ended = outcome(drawn_plan(seed, hours_max=30), run)
+        assert isinstance(ended, Ran), (seed, ended)
+        met += ended.met
+
+    assert met["sheet of fifty"] > 0
+    assert met["sheet past a void"] > 0
+
+
+def test_a_world_is_the_same_whether_its_reports_are_counted_in_columns_or_one_by_one(monkeypatch):
+    ways = []
+    for share in (0, 100):
+        monkeypatch.setattr(columns, "SHARES", (share,))
+        ways.append([run_plan(drawn_plan(seed, hours_max=30)) for seed in LARGE_SEEDS])
+
+    assert sum(ran.met["sheet"] for ran in ways[1]) > 0
+    assert all(ran.met["sheet"] == 0 for ran in ways[0])
+    assert [without_sheets(ran) for ran in ways[0]] == [without_sheets(ran) for ran in ways[1]]
+
+
+def without_sheets(ran):
+    return replace(ran, met={name: n for name, n in ran.met.items() if n and "sheet" not in name})
 
 
 @pytest.mark.parametrize("first", range(0, 60, CHUNK))
@@ -99,7 +131,7 @@ def test_the_same_seed_is_the_same_world_whatever_order_the_interpreter_gives_to
 def test_every_situation_that_the_simulator_names_is_met_in_the_fixed_seeds():
     """Where this fails after a change of what is drawn: look for the rare ones with --coverage."""
     unmet = set(SITUATIONS)
-    for seed in (*RARE, *FIXED_SEEDS):
+    for seed in (*RARE, *LARGE_SEEDS, *FIXED_SEEDS):
         unmet -= (+run_plan(drawn_plan(seed, hours_max=72)).met).keys()
         if not unmet:
             break

@@ -20,7 +20,7 @@ from typing import Final
 from tallystick.domain.instant import DAY, HOUR
 from tallystick.testing.simulation.coverage import SITUATIONS
 from tallystick.testing.simulation.files import run_on_file
-from tallystick.testing.simulation.plan import Plan, drawn_plan
+from tallystick.testing.simulation.plan import LARGE_FROM, Plan, drawn_plan
 from tallystick.testing.simulation.shrinking import Run, outcome, shortened, trace
 from tallystick.testing.simulation.world import Ran, run_plan
 
@@ -60,7 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     first = options.first
     if first is None:
-        first = SystemRandom().randrange(FRESH_MAX) if options.seed is None else options.seed
+        first = (
+            SystemRandom().randrange(LARGE_FROM, FRESH_MAX)
+            if options.seed is None
+            else options.seed
+        )
     seeds = range(first, first + (1 if options.seed is not None else options.seeds))
     run = run_on_file if options.sqlite else run_plan
     sitting = Sitting()

@@ -30,7 +30,12 @@ from tallystick.testing.simulation.changes import (
     is_restorable,
     with_years,
 )
-from tallystick.testing.simulation.reports import Report, drawn_backdated, drawn_reports
+from tallystick.testing.simulation.reports import (
+    Report,
+    drawn_backdated,
+    drawn_large,
+    drawn_reports,
+)
 from tallystick.testing.simulation.settings import (
     STARTS,
     Customer,
@@ -38,6 +43,7 @@ from tallystick.testing.simulation.settings import (
     drawn_mappings,
     drawn_meters,
     narrow_meter,
+    plain_meter,
     with_one_record,
 )
 from tallystick.testing.simulation.steps import Doom, Kind, Step, drawn_turns, seeded
@@ -45,6 +51,10 @@ from tallystick.testing.simulation.steps import Doom, Kind, Step, drawn_turns, s
 COMMON_FATES: Final[tuple[Fate, ...]] = tuple(
     fate for fate in Fate if fate not in (Fate.LANDS, Fate.HOURS_LATE)
 )
+
+LARGE_FROM: Final = 1_100_000_000
+"""From this seed on some worlds have large reports. The seeds below were quoted before there were
+any, and stay the worlds that they were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +139,32 @@ def drawn_plan(
         away=_drawn_spans(draws, start, hours, 0.2, 60),
     )
     plan = replace(plan, steps=tuple(_drawn_steps(draws, plan)))
+    if seed >= LARGE_FROM:
+        plan = _with_large_reports(Random(f"{seed}|large"), plan)
     plan = plan if alone else _with_company(plan)
     return replace(plan, steps=tuple(sorted(plan.steps, key=lambda step: step.at)))
+
+
+def _with_large_reports(draws: Random, plan: Plan) -> Plan:
+    """Now and then the same world with large reports of what only adds up: to a meter of its own,
+    or to that of a narrow world."""
+    if draws.random() >= 0.3:
+        return plan
+    start, hours = plan.start, plan.hours
+    if not plan.narrow:
+        meter = plain_meter(draws, f"m{len(plan.meters)}")
+        mapped = drawn_mappings(draws, plan.customers, (meter,), start, hours)
+        added = _mapping_steps(mapped, len(plan.mappings))
+        plan = replace(
+            plan,
+            meters=(*plan.meters, meter),
+            mappings=plan.mappings + mapped,
+            steps=(*plan.steps, *added),
+        )
+    large = drawn_large(draws, plan.customers, plan.meters[-1].code, start, hours)
+    during = tuple(report for report in large if report.at <= start + hours * HOUR)
+    steps = _report_steps(draws, during, len(plan.reports))
+    return replace(plan, reports=plan.reports + during, steps=(*plan.steps, *steps))
 
 
 def _with_company(plan: Plan) -> Plan:
@@ -214,11 +248,15 @@ def _report_steps(draws: Random, reports: Iterable[Report], first: int) -> Itera
         yield seeded(draws, Step(at=report.at, kind=Kind.REPORT, subject=number))
 
 
+def _mapping_steps(mappings: tuple[tuple[int, Mapping], ...], first: int) -> Iterator[Step]:
+    for number, (made, _) in enumerate(mappings, first):
+        yield Step(at=made, kind=Kind.MAP, subject=number)
+
+
 def _drawn_steps(draws: Random, plan: Plan) -> Iterator[Step]:
     during = (r for r in plan.reports if r.at <= plan.start + plan.hours * HOUR)
     yield from _report_steps(draws, during, 0)
-    for number, (made, _) in enumerate(plan.mappings):
-        yield Step(at=made, kind=Kind.MAP, subject=number)
+    yield from _mapping_steps(plan.mappings, 0)
     for turn in drawn_turns(draws, plan.start, plan.hours, plan.workers, narrow=plan.narrow):
         if not any(span.contains(turn.at) for span in plan.away):
             yield turn

@@ -2,12 +2,12 @@
 
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Final
 
-from tallystick.domain.event import Event
+from tallystick.domain.event import Event, fingerprint_of_report
 from tallystick.domain.instant import DAY, HOUR, MINUTE, SECOND
 from tallystick.testing.simulation.settings import CODES, NEGATIVE_CODE, Customer
 
@@ -61,10 +61,32 @@ def drawn_backdated(
     return tuple(found)
 
 
+def drawn_large(
+    draws: Random, customers: tuple[Customer, ...], code: str, start: int, hours: int
+) -> tuple[Report, ...]:
+    """Some reports of many events of one code, none below zero, of some hours before; what is said
+    of them again, and their voids, now and then in the same report."""
+    style = _Style(draws, narrow=False, codes=(code,))
+    style.is_negative, style.voids = False, draws.choice((0.0, 0.01, 0.05))
+    sent: list[tuple[int, Event]] = []
+    for number in range(draws.randint(2, 6)):
+        at = start + draws.randrange(hours * HOUR)
+        reach = draws.choice((HOUR, 3 * HOUR, 12 * HOUR))
+        for place in range(draws.choice((10, 60, 200))):
+            tenant = draws.choice(customers).tenant
+            occurred_at = max(start, at - draws.randrange(reach))
+            event = _drawn_event(draws, tenant, f"large{number}-{place}", occurred_at, style)
+            sent.append((at, event))
+            sent += _again(draws, event, at, style)
+            sent += _voids(draws, event, at, style)
+    return _batched(sent, start + hours * HOUR)
+
+
 class _Style:
     """What this run has much of."""
 
-    def __init__(self, draws: Random, *, narrow: bool) -> None:
+    def __init__(self, draws: Random, *, narrow: bool, codes: tuple[str, ...] = CODES) -> None:
+        self.codes = codes
         self.quantities = draws.choice((QUANTITIES, ("1",), ("1", "2"))) if narrow else QUANTITIES
         self.is_negative = draws.random() < 0.5
         self.late_share = 0.9 if narrow else draws.choice((0.0, 0.1, 0.4))
@@ -82,7 +104,7 @@ class _Style:
 
 
 def _drawn_event(draws: Random, tenant: str, key: str, occurred_at: int, style: _Style) -> Event:
-    code = draws.choice(CODES)
+    code = draws.choice(style.codes)
     quantity = Decimal(draws.choice(style.quantities))
     if code == NEGATIVE_CODE and style.is_negative and draws.random() < 0.4:
         quantity = -quantity if quantity else quantity
@@ -109,7 +131,6 @@ def _event(
     properties: str = "{}",
     voids: str | None = None,
 ) -> Event:
-    content = f"{code}|{quantity}|{occurred_at}|{properties}|{voids}"
     return Event(
         tenant=tenant,
         key=key,
@@ -118,7 +139,9 @@ def _event(
         occurred_at=occurred_at,
         received_at=occurred_at,
         properties=properties,
-        fingerprint=content,
+        fingerprint=fingerprint_of_report(
+            code, quantity=quantity, occurred_at=occurred_at, properties=properties, voids=voids
+        ),
         voids=voids,
     )
 
@@ -129,7 +152,14 @@ def _again(draws: Random, event: Event, at: int, style: _Style) -> list[tuple[in
     if draws.random() < style.duplicates:
         found.append((at + draws.choice((0, SECOND, HOUR, 3 * DAY)), event))
     if draws.random() < style.conflicts:
-        other = replace(event, quantity=event.quantity + 1, fingerprint=event.fingerprint + "!")
+        other = _event(
+            event.tenant,
+            event.key,
+            code=event.code,
+            quantity=event.quantity + 1,
+            occurred_at=event.occurred_at,
+            properties=event.properties,
+        )
         found.append((at + draws.choice((0, SECOND, HOUR)), other))
     return found
 

@@ -38,6 +38,7 @@ ZONES: Final = (
 ODD: Final = (17 * MINUTE + 23 * SECOND, 30 * MINUTE, SECOND, 59 * MINUTE + 59 * SECOND)
 CODES: Final = ("api", "gb")
 NEGATIVE_CODE: Final = "gb"
+PLAIN_CODE: Final = "calls"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,18 @@ def _drawn_meter(draws: Random, n: int) -> Meter:
         value_path="who" if members else "quantity",
         filters=(only_eu,) if draws.random() < 0.2 else (),
         dimensions=("region",) if draws.random() < 0.3 else (),
+        negatives=True,
+        closed=draws.choice((Closed.HOLD, Closed.CARRY)),
+    )
+
+
+def plain_meter(draws: Random, name: str) -> Meter:
+    """One that only adds up, of a code that no other reads."""
+    return Meter(
+        id=name,
+        code=PLAIN_CODE,
+        aggregation=draws.choice((Aggregation.SUM, Aggregation.COUNT)),
+        span=draws.choice((Span.HOUR, Span.HOUR, Span.DAY, Span.PERIOD)),
         negatives=True,
         closed=draws.choice((Closed.HOLD, Closed.CARRY)),
     )

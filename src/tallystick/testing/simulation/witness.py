@@ -18,6 +18,7 @@ from tallystick.domain.instant import HOUR
 from tallystick.domain.ledger import GENESIS, Entry
 from tallystick.domain.meter import WHOLE
 from tallystick.domain.publication import Publication, State
+from tallystick.domain.sheet import Sheet
 from tallystick.domain.slot import Mode, Place, SlotKey
 from tallystick.domain.window import Window
 from tallystick.ports import (
@@ -35,6 +36,8 @@ from tallystick.testing.fakes import ROUTES, SKEW_MAX, FakeProvider
 from tallystick.testing.simulation.model import NOTHING, Model
 
 Series = tuple[str, str, str]
+
+FIFTY: Final = 50
 
 OF_THE_STORE: Final = (
     *("heads", "entries", "billed", "allocated", "moved"),
@@ -79,6 +82,8 @@ class Witness:
         """Slots into which somebody else wrote at the provider."""
         self.lost: set[SlotKey] = set()
         """Slots that a lost store knew."""
+        self.in_columns: set[tuple[str, str]] = set()
+        """(tenant, key) of what was recorded as part of a sheet."""
         self.adopted_at: int | None = None
         self.met: Counter[str] = Counter()
 
@@ -96,6 +101,8 @@ class Witness:
     # ── events ──
 
     def recorded(self, batch: Sequence[Recording], results: Sequence[Recorded]) -> None:
+        if isinstance(batch, Sheet):
+            self._noted_sheet(batch, results)
         for recording, result in zip(batch, results, strict=True):
             event = recording.event
             self._noted(recording, result)
@@ -113,11 +120,28 @@ class Witness:
             met["void"] += 1
             met["void again"] += target in self.model.voided
             met["void before its event"] += target not in self.model.content
+            met["void of a sheet's event"] += target in self.in_columns
         met["negative quantity"] += event.quantity < 0
         for contribution in recording.contributions:
             met[f"aggregation {contribution.aggregation}"] += 1
             met[f"span {contribution.span}"] += 1
             met["dimension set"] += contribution.key.group != WHOLE
+
+    def _noted_sheet(self, sheet: Sheet, results: Sequence[Recorded]) -> None:
+        receipts = Counter(result.receipt for result in results)
+        named = {(event.tenant, event.key) for event in (one.event for one in sheet)}
+        new = named - self.model.content.keys()
+        self.met["sheet"] += 1
+        self.met["sheet of several"] += len(sheet) > 1
+        self.met["sheet of fifty"] += len(sheet) >= FIFTY
+        self.met["sheet of several cells"] += len(set(sheet.cell_of)) > 1
+        self.met["sheet with duplicates"] += receipts[Receipt.DUPLICATE] > 0
+        self.met["sheet that repeats itself"] += len(named) < len(sheet)
+        self.met["sheet again"] += receipts[Receipt.DUPLICATE] == len(sheet) > 1
+        self.met["sheet with a conflict"] += receipts[Receipt.CONFLICT] > 0
+        self.met["late sheet"] += receipts[Receipt.LATE] > 0
+        self.met["sheet past a void"] += not self.model.voided.isdisjoint(new)
+        self.in_columns |= new
 
     def seen(self, aggregate: Aggregate) -> None:
         key = aggregate.key

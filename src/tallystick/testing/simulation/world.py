@@ -6,7 +6,7 @@ provider holds exactly what it must.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -21,8 +21,8 @@ from tallystick.domain.publication import Limits, Publication
 from tallystick.domain.slot import Mode, SlotKey
 from tallystick.domain.tenant import with_terms
 from tallystick.domain.window import Window
-from tallystick.ports import Clock, Override, Publisher, Recording, Store
-from tallystick.stages.metering import Refusal, Rulebook, metered
+from tallystick.ports import Clock, Override, Publisher, Store
+from tallystick.stages.metering import Rulebook
 from tallystick.stages.passing import one_pass
 from tallystick.stages.publishing import ADOPTING, HOLD, PAUSE, Publishing
 from tallystick.stages.restoring import begin
@@ -32,6 +32,7 @@ from tallystick.testing.fakes import ROUTES, SKEW_MAX, FakeClock, FakeProvider, 
 from tallystick.testing.faulty import FaultyStore, faulty_publisher
 from tallystick.testing.misfortune import Misfortune
 from tallystick.testing.simulation.checkers import Settled, check_all
+from tallystick.testing.simulation.columns import portions
 from tallystick.testing.simulation.coverage import planned
 from tallystick.testing.simulation.model import Model
 from tallystick.testing.simulation.people import Orders, hear, reconcile, repair, settle, tamper
@@ -295,25 +296,23 @@ class World:
 
     def _report(self) -> None:
         """Report what was not acknowledged yet; a client keeps its events until then."""
-        store = FaultyStore(self._witnessed(self.reporter), self.reporter)
         self.rules.refresh()
         while self.unacked:
-            batch = [self._recording(event) for event in self.unacked[0]]
             try:
-                store.events.record(batch, self.clock.now())
+                self._record(self.unacked[0])
             except StoreUnavailable:
                 return
             acked = self.unacked.pop(0)
             if self.copied is not None:
                 self.copied.since.append(acked)
 
-    def _recording(self, event: Event) -> Recording:
-        calendar = self.rules.calendar(event.tenant)
-        counted = metered(event, calendar, self.rules) if calendar else ()
-        if isinstance(counted, Refusal):
-            # No meter reads the code: an empty Recording stands for it, which counts nowhere.
-            counted = ()
-        return Recording(event, counted, origin=f"report/{event.key}", body=event.fingerprint)
+    def _record(self, events: Sequence[Event]) -> None:
+        """One call, as the client's faults see it. Raises StoreUnavailable."""
+        store, now = self._witnessed(self.reporter), self.clock.now()
+        self.reporter.before("events.record")
+        for portion in portions(events, self.rules, now, seed=self.plan.seed):
+            store.events.record(portion, now)
+        self.reporter.after("events.record")
 
     def _work(self, kind: Kind, worker: Worker) -> Callable[[], None]:
         """What a worker does in a turn of this kind, behind its faults and by its own clock."""
