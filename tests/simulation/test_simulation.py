@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -152,6 +153,28 @@ def test_a_failing_trace_is_shortened_to_steps_that_fail_alike(monkeypatch):
 
     assert len(short.steps) < len(plan.steps)
     assert isinstance(outcome(short), AssertionError)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda stop: stop.name)
+def test_whoever_stops_it_is_told_what_was_run_so_far(stop):
+    command = [sys.executable, "-m", program.__name__.removesuffix(".__main__")]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [*command, "--first", "5", "--seeds", "2000", "--verbose"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        running.send_signal(stop)
+        rest = running.stdout.read()
+
+    assert first.startswith("seed 5: ")
+    told = re.search(r"stopped after (\d+) of 2000 seeds\nseeds 5 to (\d+): 0 failed", rest)
+    assert told is not None, rest
+    assert int(told[2]) == 4 + int(told[1]) >= 5
+    assert running.returncode == program.INTERRUPTED
 
 
 def test_a_failure_names_its_seed_the_revision_of_the_code_and_the_steps(monkeypatch, capsys):

@@ -1,11 +1,13 @@
 """python -m tallystick.testing.simulation --seeds N [--first K] | --seed N [--verbose].
 
 Exit code 0 where every promise held, 1 where one did not: then it prints the seed, the revision
-of the code, what failed and a shortened trace.
+of the code, what failed and a shortened trace. SIGINT and SIGTERM end it with 130, or 1 after a
+failure, and a summary of the worlds that had come to their end.
 """
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ from tallystick.testing.simulation.world import Ran, run_plan
 
 YEAR: Final = 365 * DAY
 FRESH_MAX: Final = 2**31
+INTERRUPTED: Final = 130
 
 
 @dataclass(kw_only=True)
@@ -66,17 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else options.seed
         )
     seeds = range(first, first + (1 if options.seed is not None else options.seeds))
-    run = run_on_file if options.sqlite else run_plan
-    sitting = Sitting()
-    for seed in seeds:
-        if len(sitting.failed) >= options.failures_max:
-            break
-        plan = drawn_plan(seed, exotic=options.exotic, density=options.density)
-        _run_plan(plan, run, sitting, verbose=options.verbose)
+    sitting, ending = Sitting(), 0
+    try:
+        _run_seeds(seeds, options, sitting)
+    except KeyboardInterrupt:
+        ending = INTERRUPTED
     _print_sitting(seeds, sitting)
     if options.coverage:
         _print_coverage(sitting)
-    return 1 if sitting.failed else 0
+    sys.stdout.flush()  # the world under way is waited for yet
+    return 1 if sitting.failed else ending
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,6 +95,15 @@ def _parser() -> argparse.ArgumentParser:
         "--exotic", action="store_true", help="with faults beyond what the design assumes"
     )
     return parser
+
+
+def _run_seeds(seeds: range, options: argparse.Namespace, sitting: Sitting) -> None:
+    run = run_on_file if options.sqlite else run_plan
+    for seed in seeds:
+        if len(sitting.failed) >= options.failures_max:
+            break
+        plan = drawn_plan(seed, exotic=options.exotic, density=options.density)
+        _run_plan(plan, run, sitting, verbose=options.verbose)
 
 
 def _run_plan(plan: Plan, run: Run, sitting: Sitting, *, verbose: bool) -> None:
@@ -138,7 +149,10 @@ def _revision() -> str:
 def _print_sitting(seeds: range, sitting: Sitting) -> None:
     hours = max(1, sitting.simulated // HOUR)
     rate = sitting.simulated / YEAR / max(sitting.seconds, 1e-9) * 86_400
-    print(f"seeds {seeds.start} to {seeds.stop - 1}: {len(sitting.failed)} failed {sitting.failed}")
+    ran = seeds[: sitting.runs + len(sitting.failed)]
+    if len(ran) < len(seeds):
+        print(f"stopped after {len(ran)} of {len(seeds)} seeds")
+    print(f"seeds {ran.start} to {ran.stop - 1}: {len(sitting.failed)} failed {sitting.failed}")
     print(
         f"{hours} simulated hours, {sitting.events} events ({sitting.events / hours:.0f} an hour), "
         f"{sitting.entries} entries, {sitting.attempts} attempts in {sitting.seconds:.1f} s of "
@@ -158,4 +172,6 @@ def _print_coverage(sitting: Sitting) -> None:
 
 
 if __name__ == "__main__":
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     sys.exit(main())
