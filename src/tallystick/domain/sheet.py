@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import compress
 from math import gcd
-from typing import Final, NamedTuple, overload
+from typing import Final, overload
 
 from tallystick.domain.aggregate import AGGREGATES_MAX, Place, contributions_to
 from tallystick.domain.event import fingerprint_of_report, new_event
@@ -148,22 +148,13 @@ class Sheet(Sequence[Recording]):
         )
 
 
-class Sum(NamedTuple):
-    """What several events add to one Aggregate: how many, and how much in smallest quantities."""
-
-    events: int
-    smallest: int
-
-
-def sums_of(sheet: Sheet) -> dict[Cell, Sum]:
-    """The events and their own quantities by cell, in the order in which the cells came."""
-    counts, totals = Counter(sheet.cell_of), [0] * len(sheet.cells)
+def sums_of(sheet: Sheet) -> tuple[dict[int, int], list[int]]:
+    """(events, quantities) of each cell that has events, and of each cell: by its place among the
+    cells, how many, and what they add up to in smallest quantities."""
+    amounts = [0] * len(sheet.cells)
     for place, amount in zip(sheet.cell_of, sheet.amounts, strict=True):
-        totals[place] += amount
-    return {
-        sheet.cells[place]: Sum(count, totals[place] * sheet.unit)
-        for place, count in counts.items()
-    }
+        amounts[place] += amount
+    return Counter(sheet.cell_of), [amount * sheet.unit for amount in amounts]
 
 
 def counts_events(place: Place) -> bool:
@@ -171,6 +162,7 @@ def counts_events(place: Place) -> bool:
     return place.meter.aggregation is Aggregation.COUNT
 
 
-def added_at(place: Place, own: Sum) -> Sum:
-    """What events with these quantities add to a place's Aggregate."""
-    return Sum(own.events, own.events * SMALLEST) if counts_events(place) else own
+def added_at(place: Place, events: int, quantity: int) -> int:
+    """What so many events with this quantity in all add to a place's Aggregate, in smallest
+    quantities."""
+    return events * SMALLEST if counts_events(place) else quantity

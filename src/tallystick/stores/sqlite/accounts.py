@@ -4,7 +4,7 @@ They are kept from one call to the next as long as nobody else wrote; whether so
 `recorder.py`'s to know.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
@@ -244,12 +244,13 @@ class Accounts:
         account.is_changed = True
         self._changed[account] = None
 
-    def raise_all(self, raised: Iterable[tuple[Account, int, int]]) -> None:
-        """Let (account, contributions, new total) be written with the next flush."""
-        for account, count, total in raised:
+    def raise_all(self, events: dict[Account, int], totals: dict[Account, int]) -> None:
+        """Let the accounts be written with the next flush: with so many more events, and these
+        totals in smallest quantities."""
+        for account, total in totals.items():
             if not account.id:
                 self._create(account)
-            account.ahead += count
+            account.ahead += events[account]
             account.total = total
             self._raised[account] = None
 
@@ -270,8 +271,8 @@ class Accounts:
         if created:
             self._db.executemany(sql.INSERT_AGGREGATE, map(_insert_row, created))
         if raised:
-            rows = [_raised_row(account) for account in raised if account.is_stored]
-            self._db.executemany(sql.RAISE_AGGREGATE, rows)
+            counted = [account for account in raised if account.is_stored]
+            self._db.executemany(sql.RAISE_AGGREGATE, map(_raised_row, counted))
         if changed:
             self._flush_changed(changed)
         for account in created:

@@ -47,6 +47,7 @@ class KeyHash:
         self._of_length, *self._of_words = numbers
         self._openings: dict[str, int] = {}
         self._hashed = 0
+        self._factors: NDArray[np.uint64] | None = None
 
     def __call__(self, tenant: str, key: str) -> int:
         return self._one(self.opening(tenant), key)
@@ -69,9 +70,11 @@ class KeyHash:
             return list(map(self._one, openings, keys))
         import numpy as np  # noqa: PLC0415  # only who has many keys needs it
 
+        if self._factors is None:
+            self._factors = np.array(self._of_words, np.uint64)
         lengths, words = self._words_of(keys)
-        of_words = np.array(self._of_words[: words.shape[1]], np.uint64)
-        sums = np.array(openings, np.uint64) + words.astype(np.uint64) @ of_words
+        sums = words.astype(np.uint64) @ self._factors[: words.shape[1]]
+        sums += np.array(openings, np.uint64)
         sums += np.array(lengths, np.uint64) * np.uint64(self._of_length)
         found: list[int] = (sums >> np.uint64(self._shift)).tolist()
         return found

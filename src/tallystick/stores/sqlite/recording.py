@@ -17,7 +17,7 @@ from tallystick.domain.dead_letter import DeadLetter, Reason, dead_letter_id
 from tallystick.domain.event import Event, Receipt
 from tallystick.domain.meter import Aggregation
 from tallystick.domain.quantity import TotalOverflow
-from tallystick.domain.sheet import Sheet, sums_of
+from tallystick.domain.sheet import Sheet
 from tallystick.ports import Recorded, Recording
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite import statements as sql
@@ -142,21 +142,20 @@ class Recordings:
             fresh = sheet.only([place for place in range(len(sheet)) if place not in known])
         if self._has_voids and self._any_voided(fresh, tenant_ids):
             return None
-        sums = sums_of(fresh)
-        reaching = reached_by(fresh, sums, self._kept, self._accounts)
+        reaching = reached_by(fresh, self._kept, self._accounts)
         if reaching is None:
             return None
-        added = added_by(sums, reaching)
+        added = added_by(fresh, reaching)
         totals = totals_with(added)
         if totals is None:
             return None
-        self._accounts.raise_all(totals)
+        self._accounts.raise_all(added.events, totals)
         self._kept.cells |= reaching
         if known:
             hashes = [one for place, one in enumerate(hashes) if place not in known]
         self.hashes += zip(hashes, count(self._event_id + 1))
         for piece in pieces(fresh, self._sizes.segment_max):
-            part = added if piece is fresh else added_by(sums_of(piece), reaching)
+            part = added if piece is fresh else added_by(piece, reaching)
             self._write_sheet(piece, tenant_ids, reaching, sheet_series(part))
         return self._told(sheet, known, reaching)
 

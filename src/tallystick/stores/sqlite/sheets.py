@@ -5,12 +5,13 @@ whole can still go the way of single recordings.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
+from itertools import chain, repeat
+from typing import NamedTuple
 
 from tallystick.domain.aggregate import raised
 from tallystick.domain.quantity import ONE, SMALLEST
-from tallystick.domain.sheet import Cell, Sheet, Sum, added_at, counts_events
+from tallystick.domain.sheet import Cell, Sheet, added_at, counts_events, sums_of
 from tallystick.stores.sqlite.accounts import Account, Accounts, Draft, Kept, Reached, reached
 from tallystick.stores.sqlite.finding import matching
 from tallystick.stores.sqlite.key_index import Known
@@ -64,15 +65,21 @@ def _doubtful(hashes: list[int], known: Known) -> list[int]:
 # ── Folding ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def reached_by(
-    sheet: Sheet, sums: Iterable[Cell], kept: Kept, accounts: Accounts
-) -> Reaching | None:
-    """What the cells reach, new accounts among it; None where one of them was begun by another
+class Added(NamedTuple):
+    """What events add to each account: how many, and how much in smallest quantities."""
+
+    events: dict[Account, int]
+    smallest: dict[Account, int]
+
+
+def reached_by(sheet: Sheet, kept: Kept, accounts: Accounts) -> Reaching | None:
+    """What its events reach, new accounts among it; None where one of them was begun by another
     version of its meter, so that each change has to say what differs."""
     found: Reaching = {}
     opened: dict[Row, Account] = {}
-    for cell in sums:
-        known = kept.cells.get(cell) or _opened(sheet, cell, opened, accounts)
+    for place in dict.fromkeys(sheet.cell_of):
+        cell = sheet.cells[place]
+        known = kept.cells.get(cell) or _opened(sheet, place, opened, accounts)
         if known is None:
             return None
         found[cell] = known
@@ -80,11 +87,10 @@ def reached_by(
 
 
 def _opened(
-    sheet: Sheet, cell: Cell, opened: dict[Row, Account], accounts: Accounts
+    sheet: Sheet, place: int, opened: dict[Row, Account], accounts: Accounts
 ) -> Reached | None:
     found: list[Account] = []
-    first = sheet.cell_of.index(sheet.cells.index(cell))
-    for offered in sheet[first].contributions:
+    for offered in sheet[sheet.cell_of.index(place)].contributions:
         row = key_row(offered.key)
         account = opened.get(row)
         if account is None:
@@ -92,42 +98,43 @@ def _opened(
         if differences(offered, account.aggregate) is not None:
             return None
         found.append(account)
-    return reached(cell.places, tuple(found))
+    return reached(sheet.cells[place].places, tuple(found))
 
 
-def added_by(sums: dict[Cell, Sum], reaching: Reaching) -> dict[Account, Sum]:
-    """What the events add to each account."""
-    found: dict[Account, Sum] = {}
-    for cell, own in sums.items():
+def added_by(sheet: Sheet, reaching: Reaching) -> Added:
+    """What the events add to each account that one of them reaches."""
+    events: dict[Account, int] = {}
+    smallest: dict[Account, int] = {}
+    counts, amounts = sums_of(sheet)
+    for nth, count in counts.items():
+        cell, amount = sheet.cells[nth], amounts[nth]
         one = reaching[cell]
-        for place, account in zip(cell.places, one.accounts, strict=True):
-            added, before = own if one.is_own else added_at(place, own), found.get(account)
-            if before is not None:
-                added = Sum(before.events + added.events, before.smallest + added.smallest)
-            found[account] = added
-    return found
+        added = repeat(amount) if one.is_own else [added_at(p, count, amount) for p in cell.places]
+        for account, more in zip(one.accounts, added, strict=False):
+            events[account] = events.get(account, 0) + count
+            smallest[account] = smallest.get(account, 0) + more
+    return Added(events, smallest)
 
 
-def totals_with(added: dict[Account, Sum]) -> list[tuple[Account, int, int]] | None:
-    """(account, contributions, its total with what is added to it); None where one may overflow on
-    the way."""
-    found: list[tuple[Account, int, int]] = []
-    for account, (events, smallest) in added.items():
+def totals_with(added: Added) -> dict[Account, int] | None:
+    """Each account's total with what is added to it; None where one may overflow on the way."""
+    found: dict[Account, int] = {}
+    for account, smallest in added.smallest.items():
         total = raised(account.summed(), smallest)
         if total is None:
             return None
-        found.append((account, events, total))
+        found[account] = total
     return found
 
 
 # ── Packing ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def sheet_series(added: dict[Account, Sum]) -> dict[Account, Series]:
+def sheet_series(added: Added) -> dict[Account, Series]:
     """The positions that are taken in each account: nothing else changes it between."""
     return {
-        account: Series(account.id, account.position + 1, one.events, account.segment_id)
-        for account, one in added.items()
+        account: Series(account.id, account.position + 1, events, account.segment_id)
+        for account, events in added.events.items()
     }
 
 
@@ -166,7 +173,7 @@ def _body(sheet: Sheet, reaching: Reaching, series: dict[Account, Series]) -> Bo
         series=list(series.values()),
         changes=changes,
         change_series=change_series,
-        change_value=_values(sheet, len(change_series), texts),
+        change_value=_values(sheet, reaching, len(change_series), texts),
         change_member=column_of_one(texts[""], len(change_series)),
         differs={},
         texts=list(texts),
@@ -183,9 +190,9 @@ def _changes(sheet: Sheet, places: list[list[int]]) -> tuple[Column, Column]:
     return column(changes), column(chain.from_iterable(map(places.__getitem__, sheet.cell_of)))
 
 
-def _values(sheet: Sheet, changes: int, texts: Texts) -> Column:
+def _values(sheet: Sheet, reaching: Reaching, changes: int, texts: Texts) -> Column:
     """Nearly always the event's own quantity; a count adds one."""
-    if not any(counts_events(place) for cell in sheet.cells for place in cell.places):
+    if all(one.is_own for one in reaching.values()):
         return column_of_one(0, changes)
     one, is_one = texts[text_of(ONE)] + 1, SMALLEST // sheet.unit
     return column(
