@@ -40,8 +40,21 @@ def read_contents(each: list[bytes]) -> tuple[int, list[int], list[str]]:
 
 def read_alone(raw: bytes) -> tuple[int, str]:
     """(quantity in smallest ones, properties) of the data of one event."""
-    unit, (amount,), (properties,) = read_contents([raw])
-    return unit * amount, properties
+    try:
+        return _whole_number_first(raw)
+    except _Otherwise:
+        unit, (amount,), (properties,) = read_contents([raw])
+        return unit * amount, properties
+
+
+def _whole_number_first(raw: bytes) -> tuple[int, str]:
+    """As most are: what takes a list of one half as long again is not done."""
+    head, _, rest = raw.partition(b",")
+    opening = _FIRST.match(head)
+    number = head[opening.end() :].rstrip(_ENDS) if opening else b""
+    if not number.isdigit() or len(number) > WHOLE_DIGITS_MAX:
+        raise _Otherwise
+    return int(number) * SMALLEST, _properties(b"{" + rest) if rest else "{}"
 
 
 def _cut_after_quantity(each: list[bytes]) -> tuple[int, list[int], list[str]]:

@@ -73,6 +73,8 @@ Counted = tuple[Event, tuple[Contribution, ...]]
 
 def kinds_of(outcomes: Sequence[Outcome]) -> Counter[str]:
     """How many became what. A batch's outcomes are few, and stand there many times."""
+    if len(outcomes) == 1:
+        return Counter((kind_of(outcomes[0]),))
     each = dict(zip(map(id, outcomes), outcomes, strict=True))
     kinds = Counter[str]()
     for identity, count in Counter(map(id, outcomes)).items():

@@ -52,15 +52,21 @@ def flag(request: Request, name: str) -> bool:
 
 def answer(outcomes: Sequence[Outcome], counts: Counter[str], *, receipts: bool) -> Response:
     """204 with the counts; 200 with a receipt for each report where they were asked for."""
-    headers = counts_header(counts)
     if not receipts:
-        return Response(status_code=204, headers=headers)
+        return _counts_alone(_counts_text(tuple(map(counts.__getitem__, KINDS))))
+    headers = counts_header(counts)
     body = {
         "counts": {kind: counts[kind] for kind in KINDS},
         "receipts": [receipt_body(index, outcome) for index, outcome in enumerate(outcomes)],
     }
     headers["Preference-Applied"] = "return=representation"
     return json_response(body, headers=headers)
+
+
+@lru_cache(maxsize=256)
+def _counts_alone(text: str) -> Response:
+    """Nothing changes an answer that is made, so that many requests share one."""
+    return Response(status_code=204, headers={COUNTS: text})
 
 
 def json_response(

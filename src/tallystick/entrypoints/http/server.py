@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tallystick.domain.errors import InvalidSetting
+from tallystick.entrypoints.http.bodies import IS_WHOLE
 from tallystick.entrypoints.running import Running
 
 HEADER_BYTES_MAX: Final = 64 * 1024
@@ -61,6 +62,10 @@ class PatientProtocol(HttpToolsProtocol):
         self._is_in_headers = False
         self._forget_deadline()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.scope[IS_WHOLE] = True  # type: ignore[typeddict-unknown-key]  # one of ours
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         is_early = self.cycle.more_body
