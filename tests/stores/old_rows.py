@@ -42,10 +42,10 @@ def write_as_rows(path: Path) -> int:
 
 
 def _event(stored: Stored, event_id: int) -> tuple[object, ...]:
-    event, (tenant_id, key, fingerprint) = stored.event(event_id), stored.name(event_id)
+    event, (tenant_id, key) = stored.event(event_id), stored.name(event_id)
     counted = " ".join(f"{place[0]}:{place[1]}" for place in stored.places(event_id))
     instants = (event.occurred_at, event.received_at)
-    told = (event.code, text_of(event.quantity), event.properties, fingerprint, event.voids)
+    told = (event.code, text_of(event.quantity), event.properties, event.fingerprint, event.voids)
     return (event_id, tenant_id, *instants, key, *told, counted)
 
 

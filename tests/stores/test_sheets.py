@@ -318,6 +318,22 @@ def test_an_event_of_a_sheet_tells_its_fingerprint_without_keeping_it(store):
     assert store.events.event("acme", event.key) == event
 
 
+OTHERS = (
+    sent(1, 6),
+    sent(1, 5, type="calls"),
+    sent(1, 5, time="2026-01-31T10:30:00.000001Z"),
+    sent(1, data={"quantity": 5, "region": "eu"}),
+)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_known_key_with_anything_else_beside_it_is_a_conflict(store, other):
+    counted(store, sent(1, 5))
+
+    assert counted(store, other, sent(1, "5.0")) == ["conflict", "duplicate"]
+    assert told(store, [Report(origin="a test", body=other)])[0].receipt == "conflict"
+
+
 def test_a_known_key_is_told_without_reading_what_the_others_of_its_segment_changed(
     store, monkeypatch
 ):

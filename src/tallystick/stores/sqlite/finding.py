@@ -11,14 +11,11 @@ from tallystick.stores.sqlite.key_index import Recent
 from tallystick.stores.sqlite.stored import Stored
 
 
-def matching(
-    stored: Stored, candidates: Iterable[int], tenant_id: int, key: str
-) -> tuple[int, str] | None:
-    """(event id, fingerprint) of the one that has this key: a hash alone says nothing."""
+def matching(stored: Stored, candidates: Iterable[int], tenant_id: int, key: str) -> int | None:
+    """The event that has this key: a hash alone says nothing."""
     for event_id in candidates:
-        name = stored.name(event_id)
-        if name is not None and name[:2] == (tenant_id, key):
-            return event_id, name[2]
+        if stored.name(event_id) == (tenant_id, key):
+            return event_id
     return None
 
 
@@ -35,7 +32,7 @@ def find_event(
     if found is None:
         candidates = _elsewhere(db, stored, recents, (tenant_id, key, key_hash(tenant, key)))
         found = matching(stored, candidates, tenant_id, key)
-    return None if found is None else found[0]
+    return found
 
 
 def _in_memory(recents: Sequence[Recent], key_hash: int) -> Iterator[int]:

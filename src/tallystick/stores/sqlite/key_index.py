@@ -202,10 +202,11 @@ class KeyIndex:
         return [*found.possible(column[:below]).tolist(), *hashes[below:]]
 
     def _fill_filters(self, db: apsw.Connection) -> None:
-        """A slice at a time: what is not in a filter yet is looked up on its page. With what is
-        committed only: what was undone and done again may lie on other pages."""
+        """A slice at a time, the smallest runs first: of each run without a filter, every key costs
+        a look at a page. With what is committed only: what was undone and done again may lie on
+        other pages."""
         left = self._sizes.filled_pages
-        for run in self._runs:
+        for run in sorted(self._runs, key=lambda one: one.keys):
             found = self._filters.get(run.mark)
             if self._is_in_memory(run) or (found and found.filled_below == run.held_below):
                 continue

@@ -15,7 +15,7 @@ from typing import Final
 import apsw
 
 from tallystick.domain.event import fingerprint_of_report
-from tallystick.domain.quantity import from_smallest
+from tallystick.domain.quantity import from_smallest, in_smallest
 from tallystick.stores.sqlite.packing import dashed_text, hex_bytes
 from tallystick.stores.sqlite.pages import Row
 from tallystick.stores.sqlite.rows import quantity_of
@@ -70,6 +70,10 @@ def part_checksum(part_id: int, count: int, occurred_from: int, packed: tuple[by
     return found
 
 
+Content = tuple[str, int, int, str]
+"""What a report says: its code, the smallest quantities, its instant, its properties."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A part that was read. Columns are unpacked when they are first looked at."""
@@ -118,6 +122,17 @@ class Part:
             rest = rests[place]
         return reported.prefix + rest
 
+    def content(self, event_id: int) -> Content | None:
+        """All that was sent; None where more was, of which a fingerprint is kept."""
+        if self.fingerprints or self.reported.fingerprints is not None:
+            return None
+        return (
+            self.code(event_id),
+            self._smallest(event_id),
+            self.instant(event_id),
+            self.properties(event_id),
+        )
+
     def fingerprint(self, event_id: int) -> str:
         told, place = self.reported.fingerprints, event_id - self.id
         if told is not None:
@@ -137,11 +152,14 @@ class Part:
         return self.reported.texts[self.reported.codes[event_id - self.id]]
 
     def quantity(self, event_id: int) -> Decimal:
+        return from_smallest(self._smallest(event_id))
+
+    def _smallest(self, event_id: int) -> int:
         reported = self.reported
         amount = reported.quantities[event_id - self.id]
         if reported.quantity_unit:
-            return from_smallest(amount * reported.quantity_unit)
-        return quantity_of(reported.texts[amount])
+            return amount * reported.quantity_unit
+        return in_smallest(quantity_of(reported.texts[amount]))
 
     def properties(self, event_id: int) -> str:
         return self.reported.texts[self.reported.properties[event_id - self.id]]

@@ -113,7 +113,8 @@ class Recordings:
         tenant_id = self._tenant_ids.get(event.tenant) or self._tenant_id(event.tenant)
         stored = self._stored(tenant_id, event.key, key_hash)
         if stored is not None:
-            return self._repeated(recording, stored[1])
+            is_same = stored[1] == event.fingerprint
+            return _DUPLICATE if is_same else self._conflict(recording)
         draft = Draft()
         try:
             self._draft(draft, tenant_id, recording)
@@ -182,7 +183,7 @@ class Recordings:
         self._event_id += len(sheet)
 
     def _told(
-        self, sheet: Sheet, known: dict[int, str], reaching: Reaching
+        self, sheet: Sheet, known: dict[int, bool], reaching: Reaching
     ) -> tuple[Recorded, ...]:
         """A receipt for each event; a conflict leaves its dead letter."""
         # Where nothing of a cell is new, each of its events is told again below.
@@ -191,14 +192,9 @@ class Recordings:
             for cell in sheet.cells
         ]
         told = [each[cell] for cell in sheet.cell_of]
-        for place, stored in known.items():
-            told[place] = self._told_again(sheet, place, stored)
+        for place, is_same in known.items():
+            told[place] = _DUPLICATE if is_same else self._conflict(sheet[place])
         return tuple(told)
-
-    def _told_again(self, sheet: Sheet, place: int, stored: str) -> Recorded:
-        if sheet.fingerprint(place) == stored:
-            return _DUPLICATE
-        return self._repeated(sheet[place], stored)
 
     # ── Is it new? ────────────────────────────────────────────────────────────────────────────
 
@@ -216,11 +212,10 @@ class Recordings:
             return fresh
         if key_hash not in self._known:
             return None
-        return matching(self._reading, self._known[key_hash], tenant_id, key)
+        found = matching(self._reading, self._known[key_hash], tenant_id, key)
+        return None if found is None else (found, self._reading.fingerprint(found))
 
-    def _repeated(self, recording: Recording, stored: str) -> Recorded:
-        if stored == recording.event.fingerprint:
-            return _DUPLICATE
+    def _conflict(self, recording: Recording) -> Recorded:
         letter = DeadLetter(
             id=dead_letter_id(recording.origin, recording.body),
             reason=Reason.CONFLICT,

@@ -27,22 +27,32 @@ Reaching = dict[Cell, Reached]
 
 def repeats(
     sheet: Sheet, tenant_ids: dict[str, int], hashes: list[int], known: Known, stored: Stored
-) -> dict[int, str]:
+) -> dict[int, bool]:
     """The places of a sheet whose keys were there before, in the file or earlier in the sheet, and
-    the fingerprint that stands there for each. `known` are the candidates of the keys' hashes."""
-    found: dict[int, str] = {}
-    fingerprints: dict[tuple[int, str], str] = {}
+    whether what is there says the same. `known` are the candidates of the keys' hashes."""
+    found: dict[int, bool] = {}
+    first: dict[tuple[int, str], int] = {}
     for place in _doubtful(hashes, known):
         named = (tenant_ids[sheet.cell(place).tenant], sheet.keys[place])
-        before = fingerprints.get(named)
-        if before is None:
-            match = matching(stored, known.get(hashes[place], ()), *named)
-            if match is None:
-                fingerprints[named] = sheet.fingerprint(place)
-                continue
-            before = fingerprints[named] = match[1]
-        found[place] = before
+        event_id = matching(stored, known.get(hashes[place], ()), *named)
+        if event_id is not None:
+            found[place] = _says(stored, event_id, sheet, place)
+        elif named in first:
+            found[place] = sheet.fingerprint(first[named]) == sheet.fingerprint(place)
+        else:
+            first[named] = place
     return found
+
+
+def _says(stored: Stored, event_id: int, sheet: Sheet, place: int) -> bool:
+    """Whether the event says what stands at a place of the sheet. Where both are all that was
+    sent, nothing is hashed to compare them."""
+    content = stored.content(event_id)
+    if content is None:
+        return stored.fingerprint(event_id) == sheet.fingerprint(place)
+    smallest = sheet.amounts[place] * sheet.unit
+    told = (sheet.cell(place).code, smallest, sheet.occurred[place], sheet.properties[place])
+    return content == told
 
 
 def pieces(sheet: Sheet, size: int) -> Iterator[Sheet]:

@@ -47,7 +47,7 @@ class Sizes:
     recent_max: int = 65_536
     fan_in: int = 6
     slice_keys: int = 16_384
-    filled_pages: int = 512
+    filled_pages: int = 2_048
     filters_max: int = 256 * 1024 * 1024
     hash_bits: int = HASH_BITS
 

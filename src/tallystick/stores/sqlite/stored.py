@@ -20,7 +20,7 @@ from tallystick.ports import Change
 from tallystick.stores.sqlite import segment_statements as segments_sql
 from tallystick.stores.sqlite import statements as sql
 from tallystick.stores.sqlite.pages import UNBOUNDED, Row, row_of
-from tallystick.stores.sqlite.parts import Part
+from tallystick.stores.sqlite.parts import Content, Part
 from tallystick.stores.sqlite.rows import (
     BEFORE_ALL,
     aggregate_of,
@@ -54,18 +54,29 @@ class Stored:
 
     # ── One event ─────────────────────────────────────────────────────────────────────────────
 
-    def name(self, event_id: int) -> tuple[int, str, str] | None:
-        """(tenant id, key, fingerprint); None where there is no such event."""
+    def name(self, event_id: int) -> tuple[int, str] | None:
+        """(tenant id, key); None where there is no such event."""
         part = self._part_with(event_id)
         if part is None:
             row = self._db.execute(segments_sql.SELECT_ROW_NAME, (event_id,)).fetchone()
             if row is not None:
-                return int(row[0]), str(row[1]), str(row[2])
+                return int(row[0]), str(row[1])
             segment = self._segment_with(event_id)
             if segment is None:
                 return None
             part = segment.part(event_id)  # which is lost, or it would have been found
-        return part.tenant_id(event_id), part.key(event_id), part.fingerprint(event_id)
+        return part.tenant_id(event_id), part.key(event_id)
+
+    def fingerprint(self, event_id: int) -> str:
+        part = self._part_with(event_id)
+        if part is None:
+            return str(row_of(self._db, segments_sql.SELECT_ROW_NAME, (event_id,))[2])
+        return part.fingerprint(event_id)
+
+    def content(self, event_id: int) -> Content | None:
+        """All that was sent of the event; None where only its fingerprint tells."""
+        part = self._part_with(event_id)
+        return None if part is None else part.content(event_id)
 
     def event(self, event_id: int) -> Event:
         row = self._db.execute(segments_sql.SELECT_ROW_EVENT, (event_id,)).fetchone()
