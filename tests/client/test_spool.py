@@ -1,5 +1,6 @@
 """The spool: its format under every cut and scratch, and who may send what on which folder."""
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -135,6 +136,37 @@ def test_the_lock_of_a_process_that_died_is_free(tmp_path):
     (heritage,) = spool_in(tmp_path).adopt()
 
     assert [s.path.name for s in heritage.segments] == ["killed.0000000001.events"]
+
+
+@pytest.mark.parametrize("is_gone", [True, False], ids=["and took it away", "and holds it still"])
+def test_who_looks_for_the_dead_while_a_client_begins_does_not_keep_it_from_writing(
+    is_gone, tmp_path, monkeypatch
+):
+    """Between the making of a lock and its locking, it looks like one that the dead left."""
+    lock, descriptors = fcntl.flock, []
+
+    def taken_first(descriptor, operation):
+        monkeypatch.setattr(fcntl, "flock", lock)
+        if is_gone:
+            assert spool_in(tmp_path, "heir").adopt() == []
+        else:
+            descriptors.append(os.open(tmp_path / "me.lock", os.O_RDWR))
+            lock(descriptors[0], operation)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", taken_first)
+    client = spool_in(tmp_path)
+    client.append([b"{}"], is_durable=False)
+    sealed = client.seal(is_durable=False)
+
+    assert sealed is not None
+    assert spool_in(tmp_path, "another").adopt() == []
+    for descriptor in descriptors:
+        os.close(descriptor)
+    client.remove(sealed)
+    client.release()
+    assert spool_in(tmp_path, "the last").adopt() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_release_leaves_files_and_takes_an_empty_lock_away(tmp_path):

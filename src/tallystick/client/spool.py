@@ -28,6 +28,9 @@ from tallystick.client.spool_lines import Contents, read_lines, write_lines
 EVENTS: Final = ".events"
 LOCK: Final = ".lock"
 REJECTED: Final = "rejected.ndjson"
+CLAIMS_MAX: Final = 5
+AGAIN: Final = "-"
+"""Behind a name that somebody else has the lock of."""
 
 _OURS: Final = os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 """Never through a link that somebody put there: the folder may be one that others can write."""
@@ -135,10 +138,15 @@ class Spool:
         if self._lock >= 0:
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = _lock(self.folder / f"{self.owner}{LOCK}")
-        if descriptor is None:
-            raise BlockingIOError("the spool's lock is held by somebody else; trying again")
-        self._lock = descriptor
+        for _ in range(CLAIMS_MAX):
+            descriptor = _lock(self.folder / f"{self.owner}{LOCK}")
+            if descriptor is not None:
+                self._lock = descriptor
+                return
+            # Between its making and its locking, somebody took it for a dead client's, and will
+            # remove it. Nothing was written under the name yet.
+            self.owner += AGAIN
+        raise BlockingIOError("the spool's lock is held by somebody else; trying again")
 
     def _used(self) -> int:
         with os.scandir(self.folder) as found:
