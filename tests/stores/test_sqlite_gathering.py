@@ -9,6 +9,7 @@ from tallystick.stores.memory import MemoryStore
 from tallystick.stores.sqlite import SqliteStore
 from tallystick.stores.sqlite.sizes import STANDARD, Sizes
 from tallystick.testing.factories import NOON, event, meter, recording
+from tests.stores.test_sheets import counted, in_sqlite, sent
 from tests.stores.test_sqlite_segments import (
     MERGING,
     METERS,
@@ -132,3 +133,17 @@ def test_single_events_take_the_room_that_a_batch_takes(tmp_path: Path):
         sizes.append((folder / "tally.db").stat().st_size)
 
     assert sizes[0] < sizes[1] + 200_000
+
+
+def test_gathered_sheets_tell_their_fingerprints_without_keeping_them(tmp_path: Path):
+    store = in_sqlite(tmp_path, TOGETHER)
+
+    for first in range(0, 30, 2):
+        counted(store, sent(first), sent(first + 1, 2.5))
+
+    assert counts(store) == [30]
+    with store._readers.snapshot() as db:
+        kept = db.execute("SELECT fingerprints FROM segment_part").fetchall()
+    assert set(kept) == {(b"",)}
+    assert counted(store, sent(4), sent(5, 2.5), sent(7)) == ["duplicate", "duplicate", "conflict"]
+    store.close()

@@ -106,11 +106,12 @@ def put_packed(db: apsw.Connection, whole: Packed, tenant_ids: Iterable[int]) ->
 def joined(segments: Sequence[Segment]) -> Packed:
     """The one segment that holds the events of these, which follow one another."""
     every = [(part, one) for segment in segments for part in segment.parts for one in part.ids]
+    is_telling = all(part.is_telling for segment in segments for part in segment.parts)
     unit, amounts = in_units([in_smallest(part.quantity(one)) for part, one in every])
     columns = Columns(
         tenant_ids=[part.tenant_id(one) for part, one in every],
         keys=[part.key(one) for part, one in every],
-        fingerprints=[part.fingerprint(one) for part, one in every],
+        fingerprints=None if is_telling else [part.fingerprint(one) for part, one in every],
         codes=[part.code(one) for part, one in every],
         unit=unit,
         amounts=amounts,

@@ -133,6 +133,11 @@ class Part:
             self.properties(event_id),
         )
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether each event tells its own fingerprint, so that none stands here."""
+        return self.reported.fingerprints is None and not self.fingerprints
+
     def fingerprint(self, event_id: int) -> str:
         told, place = self.reported.fingerprints, event_id - self.id
         if told is not None:
