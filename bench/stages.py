@@ -1,10 +1,12 @@
 """Where the microseconds of a batch go between the socket and the disk, without either's server.
 
-Batches of 1,000 of the benchmark's own events, counted by the product's own functions on a SQLite
-file, in columns and one by one; then all of them again, which are duplicates. Processor time of
-this one process, the median of all calls.
+Batches of the benchmark's own events, counted by the product's own functions on a SQLite file, in
+columns and one by one; then all of them again, which are duplicates. Processor time of this one
+process, the median of all calls.
 
     python -m bench.stages --batches 200 --together 4
+    python -m bench.stages --batches 800 --batch 100 --together 8
+    python -m bench.stages --batches 6400 --batch 1 --together 64
 """
 
 import argparse
@@ -28,7 +30,6 @@ from tallystick.stages.ingesting import AHEAD_MAX, Intake, Report, intake_of, ki
 from tallystick.stages.tabulating import PlainReports, sheet_of, tabulated, together
 from tallystick.stores.sqlite import SqliteStore
 
-BATCH: Final = 1_000
 ORIGIN: Final = "bench"
 
 
@@ -91,14 +92,16 @@ Counting = Callable[[Sequence[bytes], Intake, int, Stages], None]
 WAYS: Final[dict[str, Counting]] = {"in columns": count_in_columns, "one by one": count_one_by_one}
 
 
-def measure(way: str, groups: Sequence[Sequence[bytes]], folder: Path, now: int) -> None:
-    """Count all groups once, and once more."""
+def measure(
+    way: str, groups: Sequence[Sequence[bytes]], events: int, folder: Path, now: int
+) -> None:
+    """Count all groups, of so many events each, once, and once more."""
     store = SqliteStore.open(folder / f"{way}.db", incarnation="bench")
     set_up_catalog(store)
     intake = intake_of(store)
     intake.rules.refresh()
     for what in ("new", "duplicates"):
-        told = Stages(BATCH * len(groups[0]))
+        told = Stages(events)
         for bodies in groups:
             WAYS[way](bodies, intake, now, told)
         print(f"{way}, {what}:", *told.lines(), sep="\n")
@@ -108,23 +111,24 @@ def measure(way: str, groups: Sequence[Sequence[bytes]], folder: Path, now: int)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=200)
+    parser.add_argument("--batch", type=int, default=1_000, help="events in each")
     parser.add_argument("--together", type=int, default=4, help="batches that share a call")
     chosen = parser.parse_args()
     now = SystemClock().now()
     usage = Usage(at=now, live_at=now)
-    firsts = range(LIVE, LIVE + chosen.batches * BATCH, BATCH)
-    bodies = [many([usage.event(first + n) for n in range(BATCH)]) for first in firsts]
-    size = chosen.together
+    batch, size = chosen.batch, chosen.together
+    firsts = range(LIVE, LIVE + chosen.batches * batch, batch)
+    bodies = [many([usage.event(first + n) for n in range(batch)]) for first in firsts]
     groups = [bodies[start : start + size] for start in range(0, len(bodies) - size + 1, size)]
     decoder = msgspec.json.Decoder(list[CloudEvent])
-    told = Stages(BATCH)
+    told = Stages(batch)
     for body in bodies:
         with told.stage("msgspec reads the JSON, typed"):
             decoder.decode(body)
     print("the measure:", *told.lines(), sep="\n")
     with tempfile.TemporaryDirectory() as folder:
         for way in WAYS:
-            measure(way, groups, Path(folder), now)
+            measure(way, groups, batch * size, Path(folder), now)
 
 
 if __name__ == "__main__":
