@@ -61,11 +61,14 @@ def test_every_promise_holds_where_large_reports_are_counted_in_columns(run):
     assert met["sheet past a void"] > 0
 
 
-def test_a_world_is_the_same_whether_its_reports_are_counted_in_columns_or_one_by_one(monkeypatch):
+@pytest.mark.parametrize("run", [run_plan, run_on_file], ids=["in memory", "on a file"])
+def test_a_world_is_the_same_whether_its_reports_are_counted_in_columns_or_one_by_one(
+    run, monkeypatch
+):
     ways = []
     for share in (0, 100):
         monkeypatch.setattr(columns, "SHARES", (share,))
-        ways.append([run_plan(drawn_plan(seed, hours_max=30)) for seed in LARGE_SEEDS])
+        ways.append([run(drawn_plan(seed, hours_max=12)) for seed in LARGE_SEEDS])
 
     assert sum(ran.met["sheet"] for ran in ways[1]) > 0
     assert all(ran.met["sheet"] == 0 for ran in ways[0])

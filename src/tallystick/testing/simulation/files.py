@@ -42,4 +42,6 @@ def run_on_file(plan: Plan) -> Ran:
     with TemporaryDirectory(prefix="tallystick-simulation-") as folder, ExitStack() as opened:
         files = Folder(Path(folder), opened)
         store = files.open("store.db")
+        # Its own is drawn, and the provider's mishaps are drawn by the identifiers that it makes.
+        store.renew_incarnation(f"sim{plan.seed}")
         return run_plan(plan, store, partial(files.open, "store.db"), partial(files.back_up, store))
