@@ -3,12 +3,9 @@
 import uuid
 from pathlib import Path
 
-import apsw
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import astuple, replace
 
 from tallystick.domain.quantity import parse_quantity
 from tallystick.stores.sqlite import SqliteStore
@@ -22,7 +19,6 @@ from tallystick.stores.sqlite.packing import (
     dashed_text,
     hex_bytes,
 )
-from tallystick.stores.sqlite.rows import text_of
 from tallystick.stores.sqlite.segment_columns import (
     Columns,
     in_units,
@@ -30,8 +26,6 @@ from tallystick.stores.sqlite.segment_columns import (
     reported_of,
     unpack_reported,
 )
-from tallystick.stores.sqlite.segment_statements import SELECT_SEGMENTS
-from tallystick.stores.sqlite.segments import Extent, Segment, checksum
 from tallystick.testing.factories import NOON, event, recording
 
 NEAR_UUIDS = st.text("0123456789abcdefABCDEF-", min_size=34, max_size=37)
@@ -140,39 +134,3 @@ def told(count: int, smallest: list[int]) -> Columns:
     keys = [f"{n:032x}" for n in range(count)]
     texts = [""] * count
     return Columns([1] * count, keys, None, texts, *in_units(smallest), texts, [0] * count)
-
-
-def test_a_segment_from_before_quantities_were_whole_numbers_is_read_as_it_was(tmp_path: Path):
-    path = tmp_path / "tally.db"
-    store = SqliteStore.open(path, incarnation="here")
-    store.events.record([recording(event(f"k{n}", quantity=f"{n}.5")) for n in range(3)], NOON)
-    before = store.events.events().elements
-    store.close()
-    write_in_the_old_form(path)
-
-    store = SqliteStore.open(path, incarnation="here")
-    assert store.events.events().elements == before
-    store.close()
-
-
-def write_in_the_old_form(path: Path) -> None:
-    """Quantities are places of texts, the last column is not there, and each event says when it
-    was received."""
-    db = apsw.Connection(str(path))
-    (segment,) = [Segment(*row) for row in db.execute(SELECT_SEGMENTS, (0, 99, 2**62, 0))]
-    reported, body = segment.reported, segment.body
-    texts = [*reported.texts, *(text_of(segment.quantity(n)) for n in range(segment.count))]
-    places = column(range(len(reported.texts), len(texts)))
-    *fields, _ = astuple(replace(reported, texts=texts, quantities=places))
-    received = column([body.received[0], *[0] * segment.count])
-    parts = (
-        msgspec.msgpack.encode(fields, enc_hook=column_bytes),
-        segment.fingerprints,
-        msgspec.msgpack.encode(replace(body, received=received), enc_hook=column_bytes),
-    )
-    extent = Extent(segment.id, segment.count, segment.occurred_from, segment.occurred_until)
-    db.execute(
-        "UPDATE segment SET checksum = ?, reported = ?, fingerprints = ?, body = ?",
-        (checksum(extent, *parts), *parts),
-    )
-    db.close()

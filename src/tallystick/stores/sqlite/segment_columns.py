@@ -51,9 +51,9 @@ class Reported(msgspec.Struct, frozen=True, array_like=True):
     unit: int
     occurred: Column
     """So many units (in microseconds) after the part's first instant."""
-    quantity_unit: int = 0
-    """`quantities` holds so many times this of the smallest quantities, and not places of texts;
-    0 where they need more bits, and in segments from before there was this column."""
+    quantity_unit: int
+    """`quantities` holds so many times this of the smallest quantities; 0 where some need more than
+    63 bits, and it holds places of texts."""
 
 
 class Series(msgspec.Struct, frozen=True, array_like=True):
