@@ -3,8 +3,9 @@
 Events are those of the benchmark (`bench/table/usage.py`: 200 tenants, 5 meters, scattered keys),
 stored without HTTP. Prints a line for each part of the fill: events a second of `record` alone, by
 the processor's time and by the clock; the slowest call; the process's memory and the bytes an
-event. Then, in a process of its own: how long the store takes to open, to record its first new
-event, and to find a thousand keys that it has; and what that process holds.
+event. Then, in a process of its own: how long the store takes to open, and to record its first new
+event; what that process holds; and, once the filters before the keys are filled, the processor's
+time for an event that comes alone, and for each of a thousand keys that it has, scattered over all.
 
     PYTHONPATH=src:. python bench/key_index.py --keys 10000000
     PYTHONPATH=src:. python bench/key_index.py --keys 200000 --batch 1
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from bench.table.usage import LIVE, Usage, rules_of, set_up_catalog
@@ -29,6 +31,8 @@ AT: Final = parse_instant("2026-11-01T12:00:00Z")
 USAGE: Final = Usage(AT, AT)
 LINES: Final = 10
 FOUND: Final = 1_000
+ALONE: Final = 500
+TRIES: Final = 5
 
 
 def resident_mb() -> int:
@@ -79,16 +83,29 @@ def reopen(path: Path, keys: int) -> None:
     (new,) = batches(store, LIVE, LIVE + 1, 1)
     store.events.record(new, AT)
     ready = time.perf_counter()
-    known = next(batches(store, keys // 2, keys, FOUND))
-    receipts = {one.receipt for one in store.events.record(known, AT)}
-    ended = time.perf_counter()
-    if receipts != {Receipt.DUPLICATE}:
-        raise SystemExit(f"keys that are stored were taken for new: {receipts}")
     print(
-        f"reopened: {opened - began:.2f} s to open, {ready - opened:.2f} s for the first event, "
-        f"{ended - ready:.2f} s to find {len(known)} keys; {resident_mb():,} MB"
+        f"reopened: {opened - began:.2f} s to open, {ready - opened:.2f} s for the first event; "
+        f"{resident_mb():,} MB"
+    )
+    # Half of the calls are enough for the filters, and of the others the one in the middle counts.
+    alone = [used(store, one) for one in batches(store, LIVE + 1, LIVE + 1 + ALONE, 1)]
+    scattered = USAGE.sheet(rules_of(store), range(0, keys, max(1, keys // FOUND)))
+    known = min(used(store, scattered, Receipt.DUPLICATE) for _ in range(TRIES)) / len(scattered)
+    print(
+        f"of the processor: {median(alone[ALONE // 2 :]) * 1e6:.0f} µs for an event alone, "
+        f"{known * 1e6:.1f} for each known key of {len(scattered)}"
     )
     store.close()
+
+
+def used(store: Store, batch: Sequence[Recording], expected: Receipt = Receipt.RECORDED) -> float:
+    """Seconds of the processor for one call."""
+    began = time.process_time()
+    receipts = {one.receipt for one in store.events.record(batch, AT)}
+    ended = time.process_time()
+    if receipts != {expected}:
+        raise SystemExit(f"{receipts} where {expected} was to be expected")
+    return ended - began
 
 
 def main() -> None:

@@ -257,10 +257,11 @@ class Stored:
         return Segment(tuple([Part(*one) for one in found]), *row)
 
     def _part_with(self, event_id: int) -> Part | None:
-        if self._part is None or event_id not in self._part.ids:
+        part = self._part
+        if part is None or not part.id <= event_id <= part.last_id:
             row = self._db.execute(segments_sql.SELECT_PART_AT, (event_id,)).fetchone()
-            self._part = None if row is None else Part(*row)
-        return self._part if self._part is not None and event_id in self._part.ids else None
+            part = self._part = None if row is None else Part(*row)
+        return None if part is None or event_id > part.last_id else part
 
 
 def _contribution_row(segment: Segment, one: Added) -> Row:
