@@ -51,7 +51,7 @@ def _whole_number_first(raw: bytes) -> tuple[int, str]:
     """As most are: what takes a list of one half as long again is not done."""
     head, _, rest = raw.partition(b",")
     opening = _FIRST.match(head)
-    number = head[opening.end() :].rstrip(_ENDS) if opening else b""
+    number = head[opening.end() :].strip(_ENDS) if opening else b""
     if not number.isdigit() or len(number) > WHOLE_DIGITS_MAX:
         raise _Otherwise
     return int(number) * SMALLEST, _properties(b"{" + rest) if rest else "{}"
