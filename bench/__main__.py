@@ -66,20 +66,26 @@ RESTARTS: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How much is measured: keys stored and the time to store them, seconds a row, tenants."""
+    """How much is measured: keys stored and the time to store them, seconds a row and before it,
+    tenants."""
 
     name: str
     keys: int
     fill_seconds: float
     seconds: float
+    warm: float
     tenants: int
     port: int = 4_610
     parts: tuple[str, ...] = PARTS
 
 
 FORMS: Final = {
-    "short": Form(name="short", keys=10_000_000, fill_seconds=150, seconds=5, tenants=1_000),
-    "full": Form(name="full", keys=100_000_000, fill_seconds=36_000, seconds=10, tenants=100_000),
+    "short": Form(
+        name="short", keys=10_000_000, fill_seconds=150, seconds=5, warm=1, tenants=1_000
+    ),
+    "full": Form(
+        name="full", keys=100_000_000, fill_seconds=36_000, seconds=10, warm=10, tenants=100_000
+    ),
 }
 
 
@@ -111,7 +117,7 @@ class Run:
         found = []
         for row in rows:
             books.move_on(now())
-            found.append(measure(books, row, self.form.seconds))
+            found.append(measure(books, row, self.form.seconds, self.form.warm))
             say(f"  {row.name}: {found[-1]['events_per_second']:,} events/s")
         return found
 
@@ -279,6 +285,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, help="how many to store beforehand")
     parser.add_argument("--fill-seconds", type=float, help="for so long at most")
     parser.add_argument("--seconds", type=float, help="of each row")
+    parser.add_argument("--warm", type=float, help="seconds before each row")
     parser.add_argument("--tenants", type=int, help="of the hourly run")
     parser.add_argument("--port", type=int, help="it takes this one and the six after it")
     parser.add_argument("--only", nargs="+", choices=PARTS, dest="parts", type=str)

@@ -24,7 +24,6 @@ from bench.table.usage import FILLED, LIVE, ORDERED, SPACES, Usage, expected_tot
 SAMPLE: Final = 500
 """So many events of each space are sent once more after a kill."""
 
-WARM_SECONDS: Final = 1.0
 CONNECTIONS_OPEN: Final = 64
 UNDER_WAY_MAX: Final = 25_000
 """So many events are under way at once at most: beyond twice as many, callers are told to wait."""
@@ -127,10 +126,11 @@ class Spent:
         return (server_ended - server_began) / took, (own_ended - own_began) / took
 
 
-def measure(books: Books, row: Row, seconds: float) -> dict[str, object]:
-    """One row: load, a kill in the middle of it, and the proof."""
+def measure(books: Books, row: Row, seconds: float, warm: float) -> dict[str, object]:
+    """One row: load, a kill in the middle of it, and the proof. `warm` seconds come before, in
+    which a server that was just started reads what it keeps in memory."""
     spent = Spent(books.server)
-    times, proof = proven(books, row, seconds, warm=WARM_SECONDS, on_phase=spent.mark)
+    times, proof = proven(books, row, seconds, warm=warm, on_phase=spent.mark)
     ready = books.server.ready_seconds[-1]
     return figures(row, times, spent) | {"ready_seconds": round(ready, 3), "proof": proof}
 

@@ -2,7 +2,7 @@
 
 Each sample is given to the layer of the innermost function of ours (or, before any of ours, of the
 server stack) on its stack: what SQLite, msgspec or hashlib do is told as the time of whoever called
-them. Only threads that are on a processor are counted.
+them. Only threads that are on a processor are counted, as far as the sampler can tell.
 """
 
 import subprocess
@@ -19,6 +19,8 @@ SAMPLES_PER_SECOND: Final = 250
 FUNCTIONS: Final = 15
 SAMPLER_SECONDS: Final = 120
 HERE: Final = "tallystick/"
+WAITING: Final = ("_worker (", "concurrent/futures/thread.py")
+"""A pool's thread that is in the pool's own function waits for work, whatever the sampler says."""
 
 RULES: Final = "rules: windows, contributions, folds"
 READING: Final = "reading a report: fields, quantity, time, fingerprint"
@@ -82,6 +84,8 @@ def told(lines: Iterable[str], us_per_event: float) -> dict[str, object]:
     for line in lines:
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")
+        if all(word in frames[-1] for word in WAITING):
+            continue
         ours = next((f for f in reversed(frames) if HERE in f), "")
         layers[layer_of(ours)] += int(count)
         functions[_short(ours or frames[-1])] += int(count)

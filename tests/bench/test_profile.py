@@ -30,3 +30,16 @@ def test_a_sample_counts_for_the_innermost_function_of_ours():
         (0.25, 2.0),
     ]
     assert found["functions"][0]["name"] == "flush (stores/sqlite/recording.py)"
+
+
+def test_a_thread_that_waits_for_work_takes_no_time():
+    ours = "ingest (/x/src/tallystick/stages/ingesting.py:1)"
+    worker = (
+        "run (/usr/lib/python3/threading.py:9);_worker (/usr/lib/concurrent/futures/thread.py:81)"
+    )
+
+    found = told([f"{worker} 5", f"{worker};{ours} 1"], 8.0)
+
+    assert [(part["name"], part["us_per_event"]) for part in found["functions"]] == [
+        ("ingest (stages/ingesting.py)", 8.0)
+    ]
