@@ -7,10 +7,9 @@ for that.
 """
 
 import zlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from itertools import chain, repeat, starmap
 from typing import NamedTuple
@@ -142,9 +141,8 @@ def _counts(events: int, lines: Sequence[Line]) -> list[int]:
 
 
 class Added(NamedTuple):
-    """One change as it is read again; `place` is its own among the segment's changes."""
+    """One change as it is read again."""
 
-    place: int
     event: int
     aggregate_id: int
     position: int
@@ -223,55 +221,59 @@ class Segment:
         received = self.body.received
         return received[0] + (received[place + 1] if len(received) > 1 else 0)
 
-    def _quantity(self, place: int) -> Decimal:
-        return self.part(self.id + place).quantity(self.id + place)
-
     def series(self, aggregate_id: int) -> Series | None:
         """The first for this Aggregate."""
-        return self._by_aggregate.get(aggregate_id)
+        found = self._series_of.get(aggregate_id)
+        return None if found is None else self.body.series[found[0]]
 
     @cached_property
-    def _by_aggregate(self) -> dict[int, Series]:
-        return {one.aggregate_id: one for one in reversed(self.body.series)}
+    def _series_of(self) -> dict[int, list[int]]:
+        """The series of each Aggregate, by their places in the body."""
+        found: dict[int, list[int]] = {}
+        for nth, one in enumerate(self.body.series):
+            found.setdefault(one.aggregate_id, []).append(nth)
+        return found
+
+    @cached_property
+    def _changes_of(self) -> list[list[tuple[int, int]]]:
+        """(change, event) of each series, in order of position."""
+        found: list[list[tuple[int, int]]] = [[] for _ in self.body.series]
+        events = chain.from_iterable(starmap(repeat, enumerate(self.body.changes)))
+        for change, nth in zip(enumerate(events), self.body.change_series, strict=True):
+            found[nth].append(change)
+        return found
 
     def added_to(self, aggregate_id: int) -> list[Added]:
         """What the segment added to an Aggregate, in order of position."""
-        return self._added.get(aggregate_id, [])
+        return [
+            self._added(*change, nth, offset)
+            for nth in self._series_of.get(aggregate_id, ())
+            for offset, change in enumerate(self._changes_of[nth])
+        ]
 
     def added_by(self, event_id: int) -> list[Added]:
         """What one of its events added, in the order in which it did."""
-        place = event_id - self.id
-        return sorted(one for added in self._added.values() for one in added if one.event == place)
-
-    @cached_property
-    def _added(self) -> dict[int, list[Added]]:
-        body = self.body
-        texts, series = body.texts, body.series
-        position = [one.first_position for one in series]
-        found: dict[int, list[Added]] = {one.aggregate_id: [] for one in series}
-        columns = zip(
-            chain.from_iterable(starmap(repeat, enumerate(body.changes))),
-            body.change_series,
-            body.change_value,
-            body.change_member,
-            strict=True,
-        )
-        for n, (event, one, value, member) in enumerate(columns):
-            aggregate_id = series[one].aggregate_id
-            text = texts[value - 1] if value else text_of(self._quantity(event))
-            found[aggregate_id].append(
-                Added(
-                    n,
-                    event,
-                    aggregate_id,
-                    position[one],
-                    text,
-                    texts[member],
-                    body.differs.get(n),
-                )
-            )
-            position[one] += 1
+        event, body = event_id - self.id, self.body
+        first = sum(body.changes[:event])
+        found = []
+        for change in range(first, first + body.changes[event]):
+            nth = body.change_series[change]
+            offset = bisect_left(self._changes_of[nth], (change, event))
+            found.append(self._added(change, event, nth, offset))
         return found
+
+    def _added(self, change: int, event: int, nth: int, offset: int) -> Added:
+        body, event_id = self.body, self.id + event
+        series, value = body.series[nth], body.change_value[change]
+        told = body.texts[value - 1] if value else text_of(self.part(event_id).quantity(event_id))
+        return Added(
+            event,
+            series.aggregate_id,
+            series.first_position + offset,
+            told,
+            body.texts[body.change_member[change]],
+            body.differs.get(change),
+        )
 
 
 def _first_id(part: Part) -> int:
