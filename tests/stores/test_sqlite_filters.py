@@ -80,12 +80,26 @@ def test_no_write_waits_until_all_filters_are_filled(reopened: SqliteStore):
     reopened.close()
 
 
+def test_large_calls_fill_more_at_once(reopened: SqliteStore):
+    assert receipts(reopened, STORED, STORED + BATCH) == {Receipt.RECORDED}
+    assert not all(filled(reopened))
+    assert receipts(reopened, 0, 1) == {Receipt.DUPLICATE}
+    assert all(filled(reopened))
+    reopened.close()
+
+
 def test_keys_are_found_while_filters_are_filled_and_runs_are_merged(reopened: SqliteStore):
+    later = STORED
+    while later == STORED or not all(filled(reopened)):
+        known = later * BATCH % STORED
+        assert receipts(reopened, known, known + BATCH) == {Receipt.DUPLICATE}
+        assert receipts(reopened, later, later + 1) == {Receipt.RECORDED}
+        later += 1
     for turn in range(0, STORED, BATCH):
         assert receipts(reopened, turn, turn + BATCH) == {Receipt.DUPLICATE}
-        assert receipts(reopened, STORED + turn, STORED + turn + BATCH) == {Receipt.RECORDED}
+        assert receipts(reopened, later + turn, later + turn + BATCH) == {Receipt.RECORDED}
 
-    assert receipts(reopened, 0, 2 * STORED) == {Receipt.DUPLICATE}
+    assert receipts(reopened, 0, later + STORED) == {Receipt.DUPLICATE}
     reopened.close()
 
 

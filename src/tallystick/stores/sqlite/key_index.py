@@ -99,6 +99,8 @@ class KeyIndex:
         self._filters: dict[int, Filter] = {}
         """By the marks of their runs."""
         self._work = 0
+        self._came = 0
+        """Keys since filters were last filled."""
 
     @property
     def recents(self) -> tuple[Recent, ...]:
@@ -157,6 +159,7 @@ class KeyIndex:
         """Keys of events that this transaction stored."""
         self._uncommitted.add_all(keys)
         self._uncommitted.last = last_id
+        self._came += len(keys)
 
     # ── Looking up ────────────────────────────────────────────────────────────────────────────
 
@@ -202,10 +205,10 @@ class KeyIndex:
         return [*found.possible(column[:below]).tolist(), *hashes[below:]]
 
     def _fill_filters(self, db: apsw.Connection) -> None:
-        """A slice at a time, the smallest runs first: of each run without a filter, every key costs
-        a look at a page. With what is committed only: what was undone and done again may lie on
-        other pages."""
-        left = self._sizes.filled_pages
+        """A slice at a time, larger where larger calls come, the smallest runs first: of each run
+        without a filter, every key costs a look at a page. With what is committed only: what was
+        undone and done again may lie on other pages."""
+        left, self._came = max(self._sizes.filled_pages, self._came), 0
         for run in sorted(self._runs, key=lambda one: one.keys):
             found = self._filters.get(run.mark)
             if self._is_in_memory(run) or (found and found.filled_below == run.held_below):

@@ -32,8 +32,9 @@ class Sizes:
 
     `recent_max` keys wait in memory (about 100 bytes each) before they become a run; `fan_in` runs
     become one; `slice_keys` of them move at once; all filters together take `filters_max` bytes.
-    After a store was opened, `filled_pages` of a run go into them with each transaction: a first
-    write that read a hundred million keys would take a minute.
+    After a store was opened, `filled_pages` of a run go into them with each transaction, or as many
+    as keys came with the one before: a first write that read a hundred million keys would take a
+    minute, and every lone event must not wait for what a large batch can.
     `hash_bits` must stay what it was for a file.
     """
 
@@ -47,7 +48,7 @@ class Sizes:
     recent_max: int = 65_536
     fan_in: int = 6
     slice_keys: int = 16_384
-    filled_pages: int = 2_048
+    filled_pages: int = 256
     filters_max: int = 256 * 1024 * 1024
     hash_bits: int = HASH_BITS
 
