@@ -237,7 +237,7 @@ class KeyIndex:
     # ── Upkeep, a slice at a time ─────────────────────────────────────────────────────────────
 
     def keep_up(self, db: apsw.Connection, added: int) -> None:
-        """What is due after so many new keys: a run of the recent ones, or a slice of a merge."""
+        """What is due after so many new keys: a run of the recent ones, and slices of merges."""
         if not added:
             return  # Whoever undoes this call has to be seen by the events that are gone.
         recents = [recent for recent in self._recents if recent.last > self._covered()]
@@ -246,9 +246,9 @@ class KeyIndex:
         if not self._runs:
             return
         self._work += added * WORK_A_KEY
-        if self._work >= self._sizes.slice_keys:
-            self._work = 0
-            self._merge(db)
+        while self._work >= self._sizes.slice_keys:
+            # A large call owes several slices, or runs would become more and more.
+            self._work = self._work - self._sizes.slice_keys if self._merge(db) else 0
 
     def _write_run(self, db: apsw.Connection, recents: list[Recent]) -> None:
         from tallystick.stores.sqlite.key_runs import write_run  # noqa: PLC0415
@@ -260,18 +260,20 @@ class KeyIndex:
         # What comes after goes into another table: this one is of no use once the run is committed.
         self._recents = (*self._recents, Recent(last, last))
 
-    def _merge(self, db: apsw.Connection) -> None:
+    def _merge(self, db: apsw.Connection) -> bool:
+        """Move a slice of the lowest merge; whether there was one."""
         from tallystick.stores.sqlite.key_runs import TornRun, merge_slice  # noqa: PLC0415
 
         self._begin_merges(db)
         merge = self._lowest_merge()
         if merge is None:
-            return
+            return False
         try:
             merge_slice(db, merge, self._sizes.slice_keys)
         except TornRun as torn:
             self._make_again(db, torn.run)
         self._runs = runs_of(db)
+        return True
 
     def _begin_merges(self, db: apsw.Connection) -> None:
         from tallystick.stores.sqlite.key_runs import begin_merge  # noqa: PLC0415
