@@ -92,7 +92,7 @@ def test_keys_are_found_while_filters_are_filled_and_runs_are_merged(reopened: S
     later = STORED
     while later == STORED or not all(filled(reopened)):
         known = later * BATCH % STORED
-        assert receipts(reopened, known, known + BATCH) == {Receipt.DUPLICATE}
+        assert receipts(reopened, known, known + 1) == {Receipt.DUPLICATE}
         assert receipts(reopened, later, later + 1) == {Receipt.RECORDED}
         later += 1
     for turn in range(0, STORED, BATCH):

@@ -100,7 +100,7 @@ class KeyIndex:
         """By the marks of their runs."""
         self._work = 0
         self._came = 0
-        """Keys since filters were last filled."""
+        """Keys that were looked up since filters were last filled."""
 
     @property
     def recents(self) -> tuple[Recent, ...]:
@@ -159,7 +159,6 @@ class KeyIndex:
         """Keys of events that this transaction stored."""
         self._uncommitted.add_all(keys)
         self._uncommitted.last = last_id
-        self._came += len(keys)
 
     # ── Looking up ────────────────────────────────────────────────────────────────────────────
 
@@ -167,6 +166,7 @@ class KeyIndex:
         """The events that may have a key with one of these hashes."""
         known: Known = {}
         asked = set(hashes)
+        self._came += len(asked)
         for recent in (*self._recents, self._uncommitted):
             recent.find(asked, known)
         if self._runs:

@@ -33,8 +33,8 @@ class Sizes:
     `recent_max` keys wait in memory (about 100 bytes each) before they become a run; `fan_in` runs
     become one; `slice_keys` of them move at once; all filters together take `filters_max` bytes.
     After a store was opened, `filled_pages` of a run go into them with each transaction, or as many
-    as keys came with the one before: a first write that read a hundred million keys would take a
-    minute, and every lone event must not wait for what a large batch can.
+    as keys were looked up in the one before: a first write that read a hundred million keys would
+    take a minute, and a lone event must not wait for what a large batch can.
     `hash_bits` must stay what it was for a file.
     """
 
