@@ -111,3 +111,15 @@ def test_a_page_that_is_gone_is_missed_by_whoever_looks_for_its_keys(reopened: S
 
     assert receipts(reopened, 0, STORED) == {Receipt.DUPLICATE}
     reopened.close()
+
+
+def test_a_filter_ends_with_its_run(tmp_path: Path):
+    store = opened(tmp_path)
+    for first in range(0, STORED, BATCH):
+        assert receipts(store, first, first + BATCH) == {Receipt.RECORDED}
+
+    assert receipts(store, 0, 1) == {Receipt.DUPLICATE}
+
+    index = store.events._recorder._index
+    assert index._filters.keys() == {run.mark for run in index._runs}
+    store.close()

@@ -130,9 +130,7 @@ class KeyIndex:
         if not (self._recents and self._recents[0].after <= covered <= self._known_last()):
             # Another program went far ahead, or a run is gone that these keys had been left to.
             self._recents = (Recent(covered, covered),)
-        marks = {run.mark for run in self._runs}
-        for mark in self._filters.keys() - marks:
-            del self._filters[mark]
+        self._drop_filters()
 
     def _read(self, db: apsw.Connection, after: int, upto: int) -> Recent:
         found = Recent(after, upto)
@@ -208,6 +206,7 @@ class KeyIndex:
         """A slice at a time, larger where larger calls come, the smallest runs first: of each run
         without a filter, every key costs a look at a page. With what is committed only: what was
         undone and done again may lie on other pages."""
+        self._drop_filters()
         left, self._came = max(self._sizes.filled_pages, self._came), 0
         for run in sorted(self._runs, key=lambda one: one.keys):
             found = self._filters.get(run.mark)
@@ -227,6 +226,12 @@ class KeyIndex:
                 return
             if not left:
                 return
+
+    def _drop_filters(self) -> None:
+        """Those of runs that are gone, or they would take the memory that others need."""
+        marks = {run.mark for run in self._runs}
+        for mark in self._filters.keys() - marks:
+            del self._filters[mark]
 
     def _bound_filters(self) -> None:
         filters = self._filters.values()
