@@ -96,13 +96,21 @@ class Cluster:
 
     def start(self, log: IO[bytes]) -> None:
         command = [self._program("postgres"), "-D", str(self.folder)]
-        self._process = subprocess.Popen(  # noqa: S603
-            command, stdout=log, stderr=log, cwd=self.folder, user=self._user, group=self._user
-        )
+        self._process = None
         deadline = time.monotonic() + STOP_SECONDS
         while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise Refused("PostgreSQL does not start; see the log beside its folder")
+            if self._process is None or self._process.poll() is not None:
+                # After a kill it refuses to begin while one of its processes is still dying.
+                self._process = subprocess.Popen(  # noqa: S603
+                    command,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self.folder,
+                    user=self._user,
+                    group=self._user,
+                )
             time.sleep(0.02)
 
     def psql(self, text: str) -> str:
