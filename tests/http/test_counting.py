@@ -129,9 +129,8 @@ def test_an_event_that_must_be_counted_by_itself_takes_the_columns_from_no_neigh
     ]
 
 
-def test_those_who_come_again_at_once_are_counted_with_those_who_wait(
-    api: Api, groups: list[int], monkeypatch
-):
+def held_up(api: Api, monkeypatch) -> tuple[threading.Event, threading.Event]:
+    """(the store has begun to record, it may go on)."""
     begun, go_on = threading.Event(), threading.Event()
     record = api.store.events.record
 
@@ -141,6 +140,13 @@ def test_those_who_come_again_at_once_are_counted_with_those_who_wait(
         return record(batch, now)
 
     monkeypatch.setattr(api.store.events, "record", slow)
+    return begun, go_on
+
+
+def test_those_who_come_again_at_once_are_counted_with_those_who_wait(
+    api: Api, groups: list[int], monkeypatch
+):
+    begun, go_on = held_up(api, monkeypatch)
     monkeypatch.setattr("tallystick.entrypoints.http.counting.GATHER_SECONDS", 600)
 
     async def asking(name: str, times: int) -> None:
@@ -222,15 +228,7 @@ def test_a_store_that_is_away_answers_all_of_a_group(api: Api, monkeypatch):
 
 
 def test_who_stops_waiting_takes_nobody_along(api: Api, monkeypatch):
-    begun, go_on = threading.Event(), threading.Event()
-    record = api.store.events.record
-
-    def slow(batch, now):
-        begun.set()
-        assert go_on.wait(60)
-        return record(batch, now)
-
-    monkeypatch.setattr(api.store.events, "record", slow)
+    begun, go_on = held_up(api, monkeypatch)
 
     async def cancelled_and_other() -> int:
         first = asyncio.create_task(api.service.counting.count(reports("a")))

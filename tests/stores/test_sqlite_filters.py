@@ -1,6 +1,7 @@
 """Filters before the runs of keys say yes too often, and never no too often; and nobody waits until
 all of them are filled."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -122,4 +123,14 @@ def test_a_filter_ends_with_its_run(tmp_path: Path):
 
     index = store.events._recorder._index
     assert index._filters.keys() == {run.mark for run in index._runs}
+    store.close()
+
+
+def test_large_calls_owe_as_many_slices_of_merging_as_small_ones(tmp_path: Path):
+    store = opened(tmp_path)
+    for first in range(0, 8 * STORED, STORED // 2):
+        assert receipts(store, first, first + STORED // 2) == {Receipt.RECORDED}
+
+    levels = Counter(run.level for run in store.events._recorder._index._runs)
+    assert max(levels.values()) <= 2 * SLOW.fan_in
     store.close()
